@@ -1,0 +1,59 @@
+/* Every text that people see, in Bulgarian and English, by a stable code. */
+#ifndef OBMEN_CATALOGUE_H
+#define OBMEN_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum language { LANGUAGE_BG, LANGUAGE_EN };
+
+/*
+ * A fault says what happened, what it means for the document, and what to do. Codes are stable:
+ * they appear in logs, answers to peers, JSON and manuals. catalogue.def holds one row per fault:
+ *	FAULT(ID, "S-101", bg_what, bg_means, bg_do, en_what, en_means, en_do)
+ * ID gives the enumerator FAULT_ID. `what` may hold one %s for a detail (name, limit, peer's text).
+ * Groups by letter: H transport (HTTP, TLS), X XML and SOAP, S signature, P participants and
+ * register, D document and message rules, T store, Q queue and delivery, C configuration, U use of
+ * the tools.
+ */
+enum fault {
+	FAULT_NONE = 0,
+#define FAULT(id, ...) FAULT_##id,
+#define TEXT(...)
+#include "lib/catalogue.def"
+#undef FAULT
+#undef TEXT
+	FAULT_COUNT
+};
+
+struct fault_text {
+	const char *code; /* "S-101" */
+	const char *what;
+	const char *means;
+	const char *todo;
+};
+
+/* The texts of a fault in a language; never NULL fields. */
+struct fault_text fault_text(enum fault f, enum language l);
+const char *fault_code(enum fault f);
+/* Finds a fault by its code; FAULT_NONE when there is none. */
+enum fault fault_by_code(const char *code);
+/*
+ * Writes "what (detail). means do [code]" on one line: the form used in SOAP faults and
+ * ErrorDescription. Bulgarian first, then English, because peers may read either.
+ * Returns out. detail may be NULL.
+ */
+char *fault_describe(enum fault f, const char *detail, char *out, size_t size);
+
+/* Labels: rows TEXT(ID, bg, en) of catalogue.def. */
+enum text {
+#define FAULT(...)
+#define TEXT(id, ...) TEXT_##id,
+#include "lib/catalogue.def"
+#undef FAULT
+#undef TEXT
+	TEXT_COUNT
+};
+const char *text(enum text t, enum language l);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * The configuration: obmen.conf. One table of options (conf.c) gives the parser's checks, the sample
+ * file and the manual page.
+ *
+ * Form: `key = value` lines in sections; `#` starts a comment; values may be quoted.
+ *
+ *	state-directory = /var/lib/obmen
+ *	[certificate main]            file = ...  key = ...
+ *	[listen 0.0.0.0:8443]         certificate = main
+ *	[participant {guid}]          eik = ...  name = "..."  certificate = main
+ *	[peer {guid}]                 signature = auto|sha1|sha256  tls-min = 1.2|1.3 ...
+ */
+#ifndef OBMEN_CONF_H
+#define OBMEN_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "lib/catalogue.h"
+#include "lib/guid.h"
+#include "lib/log.h"
+
+#define CONF_NAME_MAX 64
+
+struct conf_certificate {
+	char name[CONF_NAME_MAX];
+	char *file; /* PEM: certificate, then the chain that is sent */
+	char *key;  /* PEM; opened by signer only */
+};
+
+struct conf_listen {
+	char *address; /* as written: 0.0.0.0:8443, [::]:8443 */
+	char *certificate_name;
+	unsigned certificate; /* index into certificates */
+};
+
+struct conf_participant {
+	struct guid guid;
+	char *eik;
+	char *name;
+	char *certificate_name;
+	unsigned certificate;
+};
+
+enum signature_policy { SIGN_AUTO, SIGN_SHA1, SIGN_SHA256 };
+
+struct conf_peer {
+	struct guid guid;
+	enum signature_policy signature;
+	bool tls_name_mismatch; /* tolerated: the serial must equal the register's instead */
+	bool tls_legacy;        /* cipher security level 0 and TLS 1.0 towards this peer */
+	bool expect_continue;   /* unused towards peers that choke on it */
+	bool bridge;            /* may sign for others with its own certificate (section 10, AS4) */
+};
+
+struct conf {
+	/* general */
+	char *state_directory;
+	char *control_socket;
+	char *user_prefix; /* roles run as <prefix>-<role>, or all as <prefix> when those are missing */
+	enum language language;
+	enum log_level log_level;
+	unsigned codecs; /* 0 = one per core */
+	/* trust */
+	char *ca_file;
+	char *crl_file; /* may be NULL */
+	bool accept_sha1;
+	enum signature_policy signature;
+	bool certificate_name_check; /* refuse instead of warn when CN is not the registered host */
+	bool tls_client_binding;     /* TLS client certificate must equal the signing certificate */
+	/* network */
+	char *hosts_file;  /* hosts(5) consulted before DNS; may be NULL */
+	char *tls_ciphers; /* OpenSSL list for TLS 1.2; may be NULL */
+	/* register */
+	char *register_url;
+	uint64_t register_interval;      /* seconds between increments */
+	uint64_t register_full_interval; /* seconds between full lists */
+	uint64_t register_lookup_interval; /* seconds between look-ups of one unknown sender */
+	unsigned register_shrink_percent;
+	unsigned register_shrink_count;
+	/* limits */
+	uint64_t message_max;      /* bytes of one SOAP body */
+	uint64_t connections_max;
+	uint64_t connections_per_address;
+	uint64_t header_timeout;   /* seconds for request line and headers */
+	uint64_t body_timeout;     /* seconds without a byte of the body */
+	uint64_t body_rate;        /* bytes/s below which a long transfer is cut */
+	uint64_t idle_timeout;     /* seconds of keep-alive */
+	uint64_t memory_in_flight; /* bytes of buffered bodies before reading stops */
+	uint64_t disk_reserve;     /* bytes of free disk below which nothing new is accepted */
+	/* sending */
+	uint64_t retry_first;    /* seconds to the first retry; each next interval doubles */
+	unsigned retry_count;
+	uint64_t poll_first;     /* seconds of silence before the first status request */
+	uint64_t poll_interval;
+	uint64_t expire_after;   /* seconds until a document without an end is expired */
+	uint64_t hold_interval;  /* seconds between looks at a held (TemporarilyInactive) recipient */
+	uint64_t send_timeout;   /* seconds without progress */
+	unsigned peer_connections;
+	unsigned send_window;    /* deliveries under way at once, all peers */
+	unsigned breaker_failures;
+	uint64_t breaker_pause;  /* seconds before the probe; doubles up to one hour */
+	/* sections */
+	struct conf_certificate *certificates;
+	unsigned certificate_count;
+	struct conf_listen *listens;
+	unsigned listen_count;
+	struct conf_participant *participants;
+	unsigned participant_count;
+	struct conf_peer *peers;
+	unsigned peer_count;
+};
+
+/*
+ * Parses text (the whole file). On failure NULL, and errors names file, line, key, what is wrong and
+ * the nearest known key, one problem a line. Free with conf_free.
+ */
+struct conf *conf_parse(const char *file_name, const char *text, size_t len, char *errors,
+                        size_t errors_size);
+/* Reads a file of at most 1 MiB and parses it. */
+struct conf *conf_load(const char *path, char *errors, size_t errors_size);
+void conf_free(struct conf *);
+
+const struct conf_participant *conf_participant(const struct conf *, const struct guid *);
+const struct conf_peer *conf_peer(const struct conf *, const struct guid *); /* NULL: defaults hold */
+
+/* Writes the commented sample file / the OPTIONS part of obmen.conf(5) in mdoc(7). */
+void conf_write_sample(FILE *, enum language);
+void conf_write_manual(FILE *, enum language);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * An HTTP/1.1 client over mutual TLS with keep-alive: what courier and directory need
+ * (protocol.md sections 2, 6, 7). Framing by http-parser, TLS by libevent's OpenSSL bufferevents.
+ */
+#ifndef OBMEN_HTTP_CLIENT_H
+#define OBMEN_HTTP_CLIENT_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/buf.h"
+#include "lib/when.h"
+
+struct event_base;
+struct http_client;
+struct http_call;
+
+struct http_client_options {
+	const char *hosts_file;         /* hosts(5) consulted before DNS; may be NULL */
+	unsigned connections_per_origin;
+	unsigned idle_seconds;          /* keep-alive */
+	unsigned connect_seconds;       /* name, TCP and TLS together */
+	unsigned progress_seconds;      /* without a byte in either direction */
+	unsigned total_seconds;         /* the whole exchange */
+};
+
+/* Resolver and connection pools. NULL with a logged reason. Call before the sandbox: it reads
+ * resolv.conf and the hosts file. */
+struct http_client *http_client_new(struct event_base *, const struct http_client_options *);
+/* Ends all calls without calling back. */
+void http_client_free(struct http_client *);
+
+struct http_request {
+	const char *url;            /* https only; sent to exactly as registered, query included */
+	SSL_CTX *tls;               /* borrowed for the client's life; pools are by origin and tls */
+	bool name_mismatch;         /* do not check the certificate's name: the caller checks the serial */
+	const char *content_type;   /* NULL = GET without a body */
+	const char *soap_action;    /* unquoted; NULL = no such header */
+	bool expect_continue;
+	const void *body;           /* inline body, copied; or NULL and: */
+	int body_fd;                /* a file, taken; -1 = none */
+	uint64_t body_size;
+	size_t answer_max;          /* bytes of the answer's body */
+	int answer_fd;              /* answer goes here instead of to memory; borrowed; -1 = memory */
+};
+
+/* How far an exchange came before it failed. */
+enum http_stage {
+	HTTP_NAME,     /* the name could not be resolved */
+	HTTP_CONNECT,  /* TCP */
+	HTTP_TLS,      /* handshake or certificate */
+	HTTP_SEND,     /* part of the request left */
+	HTTP_WAIT,     /* all of it left, no complete answer came */
+	HTTP_ANSWERED, /* a complete answer is here */
+};
+
+struct http_result {
+	enum http_stage stage;
+	bool timed_out;
+	bool too_large;             /* answer_max */
+	int status;                 /* HTTP status when answered */
+	const char *content_type;   /* "" when absent */
+	const uint8_t *body;
+	size_t body_len;            /* bytes, also when they went to answer_fd */
+	const char *detail;         /* in words: "connection refused", "certificate expired", ... */
+	const uint8_t *peer_certificate; /* DER of the server's certificate, NULL before TLS */
+	size_t peer_certificate_len;
+	when started, sent, ended;
+};
+
+/* Called exactly once per call, never from inside http_call_new. Everything is valid until it
+ * returns. A connection that the server closed before any byte of the answer came is tried once
+ * more by itself only when it was a reused one and no byte of the body had left. */
+typedef void (*http_done_cb)(void *arg, const struct http_result *);
+
+/* NULL: bad URL or no memory (then done is not called; *why says which, in words). */
+struct http_call *http_call_new(struct http_client *, const struct http_request *, http_done_cb,
+                                void *arg, const char **why);
+/* Gives up; done is not called. */
+void http_call_cancel(struct http_call *);
+
+#endif

@@ -1,0 +1,29 @@
+/* Structured log lines (logfmt) on a descriptor, usually standard error. */
+#ifndef OBMEN_LOG_H
+#define OBMEN_LOG_H
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+
+/* Names the process in every line ("codec", with index 1 "codec1"); -1 = no index. Must be called
+ * once, before the first line. This and the level are the only process-wide state of the library. */
+void log_init(const char *role, int index, enum log_level lowest);
+
+/*
+ * Writes one line: time level role event fields. `event` is a short dotted code from the
+ * documented list ("front.tls-refused"); fmt gives further `key=value` pairs, values that hold
+ * spaces quoted by the caller with log_quote. Control bytes are escaped. Never fails, never blocks
+ * for longer than one write(2), keeps errno.
+ */
+void log_line(enum log_level level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
+#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
+
+/* Logs and exits with status 1: for start-up failures and bugs of our own, never for input. */
+void log_fatal(const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+#endif

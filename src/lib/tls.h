@@ -1,0 +1,39 @@
+/* TLS contexts of the node: mutual, 1.2 or newer, private keys in the signer process. */
+#ifndef OBMEN_TLS_H
+#define OBMEN_TLS_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include "lib/conf.h"
+
+/*
+ * A private key that lives in another process: an EVP_PKEY whose signing operation is a synchronous
+ * call (ipc_call, WIRE_TLS_SIGN) over sync_fd. Built as an OpenSSL provider, so that libssl uses it
+ * like any key. The public half comes from the certificate. NULL with a logged reason.
+ */
+EVP_PKEY *tls_remote_key(X509 *certificate, unsigned certificate_index, int sync_fd);
+
+enum tls_side { TLS_SERVER, TLS_CLIENT };
+
+struct tls_options {
+	enum tls_side side;
+	const char *ca_file;
+	const char *crl_file;   /* may be NULL */
+	const char *ciphers;    /* may be NULL */
+	bool legacy;            /* TLS 1.0 and security level 0: a per-peer exception */
+	bool verify_chain;
+};
+
+/*
+ * A context with this certificate (index into conf) and its remote key. Server side: client
+ * certificate demanded and verified, session tickets and cache on, renegotiation off. Client side:
+ * chain verified; the name by the caller (SSL_set1_host), CN counts when there is no SAN
+ * (section 8). NULL with a logged reason.
+ */
+SSL_CTX *tls_context(const struct conf *, unsigned certificate, int sync_fd,
+                     const struct tls_options *);
+
+/* The reason of the last failed handshake in words for people: OpenSSL's queue and the verify result. */
+const char *tls_reason(SSL *, char *out, size_t size);
+
+#endif

@@ -1,0 +1,298 @@
+/*
+ * What the roles say to each other. One struct per message; wire.c holds one table of fields per
+ * struct, from which packing and unpacking (with all bounds checks) follow.
+ *
+ * Unpacked strings and bytes point into the frame: valid until the handler returns. Strings are
+ * NUL-terminated; NULL travels as NULL. Descriptors are named in the comment of each message, in
+ * order; a struct's `body` says whether its bytes are inline or in a descriptor.
+ */
+#ifndef OBMEN_WIRE_H
+#define OBMEN_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/buf.h"
+#include "lib/guid.h"
+#include "lib/ipc.h"
+#include "lib/when.h"
+
+enum wire_type {
+	/* parent -> role */
+	WIRE_CONF = 1,   /* fd: sealed text of the configuration; payload: struct wire_conf */
+	WIRE_PEER,       /* fd: channel; struct wire_peer */
+	WIRE_SYNC,       /* fd: raw channel to signer for ipc_call */
+	WIRE_GO,         /* all first channels were sent: enter sandbox and start */
+	WIRE_STOP,
+	/* role -> parent */
+	WIRE_READY,
+	/* any -> any: JSON request and reply; large JSON in a descriptor (wire_put_json) */
+	WIRE_QUERY,
+	WIRE_QUERY_REPLY,
+	/* front <-> store: a file for a large body */
+	WIRE_SPOOL,         /* struct wire_spool */
+	WIRE_SPOOL_REPLY,   /* struct wire_spool_reply; fd: empty file for writing and reading */
+	/* front <-> codec */
+	WIRE_INBOUND,       /* struct wire_inbound; fd: body unless inline */
+	WIRE_REPLY,         /* struct wire_reply */
+	/* codec <-> store: an incoming message */
+	WIRE_RECEIVE,       /* struct wire_receive; fds: body unless inline, details unless inline */
+	WIRE_RECEIVE_REPLY, /* struct wire_receive_reply */
+	/* codec <-> signer */
+	WIRE_SIGN,          /* struct wire_sign */
+	WIRE_SIGN_REPLY,    /* struct wire_sign_reply */
+	/* front, courier, directory -> signer, by ipc_call: a TLS handshake */
+	WIRE_TLS_SIGN,      /* struct wire_tls_sign */
+	WIRE_TLS_SIGN_REPLY,/* the signature, nothing else; empty = refused */
+	/* codec <-> directory */
+	WIRE_LOOKUP,        /* struct wire_lookup */
+	WIRE_LOOKUP_REPLY,  /* struct wire_lookup_reply: comes after the new snapshot, if any */
+	/* directory -> codec, courier, control */
+	WIRE_SNAPSHOT,      /* fd: sealed snapshot (register/snapshot.h) */
+	/* store <-> codec: writing an outgoing message */
+	WIRE_COMPOSE,       /* struct wire_compose; fds as its flags say */
+	WIRE_COMPOSED,      /* struct wire_composed; fd: body unless inline */
+	/* store <-> courier */
+	WIRE_DELIVER,       /* struct wire_deliver; fd: body unless inline */
+	WIRE_UNDELIVERED,   /* struct wire_undelivered */
+	/* courier -> codec -> store: what the peer answered */
+	WIRE_ANSWER,        /* struct wire_answer; fd: body unless inline */
+	WIRE_ANSWERED,      /* struct wire_answered; fd: body unless inline */
+	WIRE_TYPE_COUNT
+};
+
+#define WIRE_INLINE_BODY (16 << 10)    /* larger bodies travel as descriptors */
+#define WIRE_INLINE_DETAILS (12 << 10) /* larger details (JSON) too */
+#define WIRE_ANSWER_MAX (12 << 10)     /* our signed answers are always smaller: limits of the model */
+#define WIRE_MEMORY_BODY (256 << 10)   /* above this a body lies in a file of the store, not in memory */
+
+struct wire_bytes {
+	const uint8_t *data;
+	size_t len;
+};
+
+/* A message's SOAP text. in_fd: in the first descriptor, `size` bytes from offset 0. */
+struct wire_body {
+	struct wire_bytes data; /* inline bytes, when !in_fd */
+	bool in_fd;
+	bool spooled;           /* the descriptor is a file that WIRE_SPOOL or WIRE_COMPOSE gave */
+	uint64_t size;
+};
+
+struct wire_conf { const char *file_name; uint64_t codecs; };
+struct wire_peer { uint64_t role; uint64_t index; };
+
+struct wire_spool { uint64_t size; };       /* 0 = unknown (chunked) */
+struct wire_spool_reply { uint64_t fault; };/* enum fault; FAULT_NONE: the descriptor is there */
+
+struct wire_inbound {
+	when received;
+	const char *peer_address;
+	struct wire_bytes tls_certificate; /* DER; verified against the exchange CA by front */
+	struct wire_body body;
+};
+
+struct wire_reply {
+	uint64_t http_status; /* 200, 500 (SOAP fault), 503 (close without an answer) */
+	struct wire_bytes body;
+};
+
+/* Who said it, with what proof: part of incoming messages and of answers. */
+struct wire_proof {
+	const char *peer_address;          /* or URL of the peer, for answers */
+	struct wire_bytes tls_certificate; /* DER */
+	struct wire_bytes certificate;     /* DER of the signing certificate; empty = the same */
+	uint64_t method;                   /* enum signature_method */
+	uint8_t fingerprint[32];           /* signature_fingerprint; zero when unsigned */
+};
+
+/* Number or URI of a document, and its GUID with the peer's spelling. */
+struct wire_document_id {
+	const char *number, *date;
+	const char *uri_register, *uri_sequence, *uri_date;
+	struct guid guid;
+	const char *guid_text;
+};
+
+struct wire_status {
+	uint64_t status; /* enum document_status */
+	struct wire_document_id id;
+	const char *reason;
+	const char *date_close;
+};
+
+struct wire_receive {
+	/* First try: `answered` false, and for a registration request the optimistic answer
+	 * (DS_WAIT_REGISTRATION) in `answer`. When the reply asks for another answer, codec composes it
+	 * and sends the same message again with `answered` true. Body descriptors travel each time. */
+	bool answered;
+	uint64_t fault;        /* enum fault: the message was refused; kept as evidence, never acted on */
+	uint64_t message_type; /* enum message_type */
+	when received;
+	struct guid message_guid;
+	const char *message_guid_text;
+	const char *message_date;
+	struct guid sender, recipient;
+	const char *sender_name, *sender_eik;
+	struct wire_proof proof;
+	struct wire_document_id document; /* registration: the document; status request: what is asked */
+	const char *kind, *about;         /* registration request, for lists */
+	struct wire_bytes details;        /* JSON of all fields, for people (codec_details.h); inline or fd */
+	bool details_in_fd;
+	uint64_t details_size;
+	struct wire_status status;        /* status response */
+	bool error_has_guid;              /* error */
+	struct guid error_guid;
+	uint64_t error_type;
+	const char *error_text;
+	struct wire_body body;
+	bool has_answer;
+	struct guid answer_guid;          /* zero when the answer is the empty result */
+	struct wire_bytes answer;         /* the SOAP text that will leave */
+};
+
+enum receive_outcome {
+	RECEIVE_STORED,   /* committed with the answer: let it leave */
+	RECEIVE_REPEAT,   /* exact repeat: send the stored answer */
+	RECEIVE_CONFLICT, /* other content under this MessageGUID: answer an Error, then store */
+	RECEIVE_KNOWN,    /* the document is known: answer `status` (or ALREADY_RECEIVED when it waits) */
+	RECEIVE_STATUS,   /* a status request: answer `status` (NOT_FOUND when unknown), then store */
+	RECEIVE_UNKNOWN,  /* a status response or error for something we never sent: answer an Error */
+	RECEIVE_TEMPORARY,/* nothing was kept: fault says why (disk full, ...) */
+};
+
+struct wire_receive_reply {
+	uint64_t outcome;
+	uint64_t fault;
+	struct wire_bytes answer;  /* RECEIVE_REPEAT */
+	struct wire_status status; /* RECEIVE_KNOWN, RECEIVE_STATUS */
+};
+
+struct wire_sign {
+	uint64_t certificate; /* index into conf.certificates */
+	uint64_t method;      /* enum signature_method */
+	struct wire_bytes digest;
+};
+struct wire_sign_reply { struct wire_bytes signature; }; /* empty: refused, logged by signer */
+
+/* Signer hashes the bytes itself and signs only what is a TLS handshake by its form, so that a
+ * captured front cannot have a document signed. */
+struct wire_tls_sign {
+	uint64_t certificate;
+	const char *digest;  /* "SHA256", ... */
+	bool pss;
+	struct wire_bytes tbs;
+};
+
+struct wire_lookup { struct guid guid; };
+struct wire_lookup_reply { bool asked; }; /* false: not asked (rate limit) or register silent */
+
+enum delivery_kind {
+	DELIVERY_DOCUMENT, /* registration request */
+	DELIVERY_STATUS,   /* status response: tells the sender what became of its document */
+	DELIVERY_POLL,     /* status request: asks what became of ours */
+	DELIVERY_KIND_COUNT
+};
+
+/* Work for codec: make the message of a delivery. fds: attachments (all bytes one after the other,
+ * sizes in details), if has_attachments; then an empty file for a large result, if has_output. */
+struct wire_compose {
+	uint64_t kind;
+	struct guid sender, recipient;
+	bool sha256_seen;          /* the recipient has itself sent rsa-sha256 */
+	struct wire_bytes details; /* DELIVERY_DOCUMENT: JSON of the document (codec_details.h) */
+	bool has_attachments;
+	bool has_output;
+	bool details_in_fd;        /* then the last descriptor */
+	uint64_t details_size;
+	struct wire_document_id document;
+	struct wire_status status; /* DELIVERY_STATUS */
+};
+
+struct wire_composed {
+	uint64_t outcome; /* enum outcome */
+	uint64_t fault;   /* when not DONE */
+	const char *detail;
+	struct guid message_guid;
+	uint64_t method;
+	struct wire_body body; /* the SOAP text that will be sent */
+};
+
+struct wire_deliver {
+	uint64_t kind;
+	struct guid sender, recipient;
+	struct guid message_guid, document_guid;
+	struct wire_body body;
+};
+
+enum undelivered_class {
+	UNDELIVERED_CONNECT,   /* name, route, TCP or TLS: no byte of the message left */
+	UNDELIVERED_HTTP,      /* an HTTP status that is neither 200 nor a SOAP fault */
+	UNDELIVERED_AMBIGUOUS, /* the message may have arrived: poll before sending again */
+	UNDELIVERED_HELD,      /* the recipient is TemporarilyInactive, or its breaker is open */
+	UNDELIVERED_INACTIVE,  /* the recipient is Inactive or not in the register: stop */
+	UNDELIVERED_AGAIN,     /* trouble of our own (memory, codec down): not an attempt */
+};
+
+struct wire_undelivered {
+	uint64_t class;
+	uint64_t fault;
+	const char *detail;  /* the failing step in words, peer's status line */
+	const char *url;
+	when sent, ended;
+	when retry;          /* not before this moment; WHEN_NONE = by the schedule */
+	uint64_t http_status;
+};
+
+struct wire_answer {
+	uint64_t kind;
+	struct guid sender, recipient; /* of what we sent */
+	struct guid message_guid, document_guid;
+	const char *url;
+	struct wire_bytes tls_certificate;
+	uint64_t http_status;
+	when sent, answered;
+	struct wire_body body;
+};
+
+enum answer_kind {
+	ANSWER_STATUS,       /* a verified status response */
+	ANSWER_ERROR,        /* a verified Error */
+	ANSWER_EMPTY,        /* no reply message: accepted */
+	ANSWER_FAULT,        /* a SOAP fault, or HTTP 500 */
+	ANSWER_UNVERIFIABLE, /* a message that proves nothing: outcome unknown, poll */
+	ANSWER_UNREADABLE,   /* no message could be read from it: outcome unknown, poll */
+};
+
+struct wire_answered {
+	uint64_t answer;           /* enum answer_kind */
+	uint64_t fault;            /* why unverifiable or unreadable */
+	const char *detail;        /* Error's description, fault string, parser's words */
+	uint64_t error_type;
+	struct wire_status status;
+	struct guid answer_guid;   /* its MessageGUID */
+	struct wire_proof proof;
+	uint64_t http_status;
+	when sent, answered;
+	struct wire_body body;     /* the exact reply */
+};
+
+/* Packs a struct of the given type at the end of out / unpacks it; false when it does not fit, or
+ * when the bytes are not a well-formed message of that type. */
+bool wire_pack(struct buf *out, enum wire_type, const void *message);
+bool wire_unpack(const struct ipc_frame *, enum wire_type, void *message);
+/* pack + ipc_send. Takes the descriptors in any case. */
+bool wire_send(struct ipc *, enum wire_type, uint64_t id, const void *message, const int *fds,
+               unsigned nfds);
+
+/* JSON in WIRE_QUERY and WIRE_QUERY_REPLY: inline, or in a sealed descriptor appended after fds. */
+struct json_t;
+bool wire_send_json(struct ipc *, enum wire_type, uint64_t id, const struct json_t *, const int *fds,
+                    unsigned nfds);
+/* A new reference, or NULL. The JSON's own descriptor, if any, is consumed; the others stay. */
+struct json_t *wire_get_json(struct ipc_frame *);
+
+/* The body's bytes in a sealed memory descriptor, or -1. */
+int wire_memfd(const char *name, const void *data, size_t len);
+
+#endif
