@@ -11,7 +11,8 @@ enum language { LANGUAGE_BG, LANGUAGE_EN };
  * A fault says what happened, what it means for the document, and what to do. Codes are stable:
  * they appear in logs, answers to peers, JSON and manuals. catalogue.def holds one row per fault:
  *	FAULT(ID, "S-101", bg_what, bg_means, bg_do, en_what, en_means, en_do)
- * ID gives the enumerator FAULT_ID. `what` may hold one %s for a detail (name, limit, peer's text).
+ * ID gives the enumerator FAULT_ID. A detail (name, limit, the peer's own words) follows `what` in
+ * parentheses.
  * Groups by letter: H transport (HTTP, TLS), X XML and SOAP, S signature, P participants and
  * register, D document and message rules, T store, Q queue and delivery, C configuration, U use of
  * the tools.
@@ -39,7 +40,8 @@ const char *fault_code(enum fault f);
 /* Finds a fault by its code; FAULT_NONE when there is none. */
 enum fault fault_by_code(const char *code);
 /*
- * Writes "what (detail). means do [code]" on one line: the form used in SOAP faults and
+ * Writes "what (detail). means do [code]", Bulgarian, then English, on one line: the form used in
+ * SOAP faults and
  * ErrorDescription. Bulgarian first, then English, because peers may read either.
  * Returns out. detail may be NULL.
  */

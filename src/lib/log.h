@@ -10,8 +10,8 @@ void log_init(const char *role, int index, enum log_level lowest);
 
 /*
  * Writes one line: time level role event fields. `event` is a short dotted code from the
- * documented list ("front.tls-refused"); fmt gives further `key=value` pairs, values that hold
- * spaces quoted by the caller with log_quote. Control bytes are escaped. Never fails, never blocks
+ * documented list ("front.tls-refused"); fmt gives further `key=value` pairs, values that may hold
+ * spaces written by the caller in quotes. Control bytes are escaped. Never fails, never blocks
  * for longer than one write(2), keeps errno.
  */
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
