@@ -2,9 +2,13 @@
 #
 #   make            build into build/
 #   make demo       install packages, build, exchange one document on loopback, show it
-#   make check      install packages, build, run all tests
-#   make sandbox    keep a small network running for foreign software
-#   make help       the rest
+#   make check      install packages, build with gcc, clang and sanitizers, run all tests
+#   make sandbox    keep a small network running for foreign software, until Ctrl-C
+#   make unit       build the unit tests into build/tests/unit/ (SAN=address,undefined: sanitized)
+#   make run-tests  run the tests that are built
+#   make install    programs, manual pages and a sample configuration, below DESTDIR=
+#   make clean      remove build/
+#   make CC=clang   build with another compiler, into build/clang/
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -18,9 +22,9 @@ comma   := ,
 
 PACKAGES = libevent openssl libxml-2.0 sqlite3 libseccomp jansson
 DEBS     = build-essential pkg-config libevent-dev libssl-dev libxml2-dev libsqlite3-dev \
-	   libseccomp-dev libjansson-dev libhttp-parser-dev openssl python3 iproute2
+	   libseccomp-dev libjansson-dev libhttp-parser-dev openssl python3
 CHECK_DEBS = libcmocka-dev xmlsec1 python3-zeep python3-lxml python3-cryptography curl clang \
-	   clang-format libxml2-utils valgrind sqlite3 mandoc strace
+	   libxml2-utils valgrind mandoc
 
 WARN    = -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wformat=2 -Wvla -Wundef
@@ -76,10 +80,68 @@ $(BUILD)/libroles.a: $(ROLE_OBJ)
 tools: $(TOOLS)
 unit: $(UNIT)
 
+# Packages are asked for only when one is missing, so that without them no rights are needed.
+SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
+install_debs = missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null \
+	| grep -q 'ok installed' || echo $$p; done); test -z "$$missing" || { \
+	echo "installing packages:" $$missing; $(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	$$missing; }
+
+packages:
+	@$(call install_debs,$(DEBS))
+
+check-packages:
+	@$(call install_debs,$(DEBS) $(CHECK_DEBS))
+
+JOBS = $(shell nproc)
+
+demo: packages
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@tests/network/demo
+
+sandbox: packages
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@tests/network/sandbox
+
+# What valgrind is asked about: the parsers and what keeps the documents. The rest runs under the
+# sanitizers only, which see more and are ten times faster.
+VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,buf reader envelope signature \
+	soap_register snapshot wire store),$(UNIT))
+NETWORK_TESTS  = $(wildcard tests/network/*_test)
+SAN_BUILD      = build/address-undefined
+
+check: check-packages
+	@echo "building: gcc, clang, sanitizers"
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit tools
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang all unit
+	@$(MAKE) --no-print-directory -s -j$(JOBS) SAN=address,undefined all unit
+	@$(MAKE) --no-print-directory -s run-tests
+
+run-tests:
+	@rm -rf build/tests/logs
+	@tests/run -o build/tests/logs network: $(NETWORK_TESTS) unit: $(UNIT) \
+		sanitized: $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) valgrind: $(VALGRIND_TESTS)
+
+PREFIX     = /usr
+SYSCONFDIR = /etc
+MANPAGES   = $(wildcard man/*.1 man/*.5 man/*.8)
+
+install: all
+	install -D -m 755 $(BUILD)/obmend $(DESTDIR)$(PREFIX)/sbin/obmend
+	install -D -m 755 $(BUILD)/obmenctl $(DESTDIR)$(PREFIX)/bin/obmenctl
+	for page in $(MANPAGES); do install -D -m 644 $$page \
+		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	$(BUILD)/obmend --sample-conf >$(BUILD)/obmen.conf.sample
+	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
+
+help:
+	@sed -n '/^# Obmen/,/^$$/s/^# \{0,1\}//p' Makefile
+
 clean:
 	rm -rf build
 
-.PHONY: all tools unit clean
+.PHONY: all tools unit packages check-packages demo sandbox check run-tests install help clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
