@@ -70,8 +70,9 @@ $(BUILD)/obmend: $(OBMEND_SRC:%.c=$(BUILD)/%.o) $(LIB)
 $(BUILD)/obmenctl: $(OBMENCTL_SRC:%.c=$(BUILD)/%.o) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# The library packs its question to the signer with the roles' wire.c: hence the group.
 $(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libroles.a $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lcmocka
 
 $(BUILD)/libroles.a: $(ROLE_OBJ)
 	@rm -f $@

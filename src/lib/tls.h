@@ -21,7 +21,7 @@ struct tls_options {
 	const char *crl_file;   /* may be NULL */
 	const char *ciphers;    /* may be NULL */
 	bool legacy;            /* TLS 1.0 and security level 0: a per-peer exception */
-	bool verify_chain;
+	bool verify_chain;      /* off: any certificate is taken, still demanded from clients */
 };
 
 /*
@@ -33,7 +33,14 @@ struct tls_options {
 SSL_CTX *tls_context(const struct conf *, unsigned certificate, int sync_fd,
                      const struct tls_options *);
 
-/* The reason of the last failed handshake in words for people: OpenSSL's queue and the verify result. */
+/* The reason of the last failed handshake in words for people: OpenSSL's queue (which it empties)
+ * and the verify result. Never empty. */
 const char *tls_reason(SSL *, char *out, size_t size);
+/* The same when the error was taken off the queue already, as libevent does
+ * (bufferevent_get_openssl_error); 0 = none is known. */
+const char *tls_reason_of(SSL *, unsigned long error, char *out, size_t size);
+/* True for a fatal alert by which the other side ends a handshake. On TLS 1.3 a server may send it
+ * after the client is done: then nothing that the client had sent was read. */
+bool tls_handshake_alert(unsigned long error);
 
 #endif
