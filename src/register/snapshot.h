@@ -35,7 +35,7 @@ struct participant {
 	const char *service_version;
 	enum participant_status entity_status;
 	enum participant_status service_status; /* INACTIVE when the service is missing */
-	enum participant_status status;         /* effective (section 7) */
+	enum participant_status status;         /* effective (section 7); the builder computes it */
 	when last_change;
 };
 
@@ -43,7 +43,12 @@ struct snapshot;
 
 enum snapshot_source { SNAPSHOT_FULL, SNAPSHOT_INCREMENT, SNAPSHOT_LOOKUP, SNAPSHOT_DISK, SNAPSHOT_ACCEPTED };
 
-/* Maps and checks a snapshot; takes the descriptor. NULL with a logged reason when it is damaged. */
+/*
+ * Checks a snapshot as a whole and gives access to it; takes the descriptor. NULL with a logged
+ * reason when it is damaged. Sealed memory is mapped, and every offset in it checked, so that no
+ * look-up can leave it. Anything else (a file) could still change or shrink: it is copied first,
+ * and its SHA-256 checked too.
+ */
 struct snapshot *snapshot_open(int fd);
 /* Unmaps. Participants found in it are gone. */
 void snapshot_free(struct snapshot *);
@@ -69,11 +74,24 @@ struct snapshot_builder *snapshot_builder_new(void);
 void snapshot_builder_free(struct snapshot_builder *);
 bool snapshot_builder_add(struct snapshot_builder *, const struct participant *);
 bool snapshot_builder_add_all(struct snapshot_builder *, const struct snapshot *);
-void snapshot_builder_remove(struct snapshot_builder *, const struct guid *);
+bool snapshot_builder_remove(struct snapshot_builder *, const struct guid *);
 /* A sealed memory descriptor, or -1. */
 int snapshot_builder_finish(struct snapshot_builder *, when mark, when fetched, when checked,
                             enum snapshot_source);
 
+/* The copy on disk: `name` in the folder dir_fd, replaced as a whole (write beside, fsync, rename,
+ * fsync the folder). False with a logged reason: then the old copy is still there. */
+bool snapshot_save(int fd, int dir_fd, const char *name);
+/* The copy on disk as a sealed memory descriptor, its SHA-256 checked; -1 when there is none or,
+ * with a logged reason, when it is damaged. */
+int snapshot_load(int dir_fd, const char *name);
+
+/* Effective status (section 7): the entity's, unless that is Active; then the service's. */
+enum participant_status participant_status_effective(enum participant_status entity,
+                                                     enum participant_status service);
+/* True when both are serial numbers in hex and have the same value: case and leading zeros do not
+ * count. */
+bool participant_serial_equal(const char *a, const char *b);
 const char *participant_status_name(enum participant_status); /* wire spelling */
 enum participant_status participant_status_parse(const char *);
 
