@@ -123,7 +123,8 @@ tls_reason_of(SSL *ssl, unsigned long error, char *out, size_t size)
 {
 	long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
 
-	if (verdict != X509_V_OK) {
+	/* An alert is the peer's own reason, whatever we think of its certificate. */
+	if (verdict != X509_V_OK && alert_of(error) < 0) {
 		const char *text = find_words(verify_words, COUNT(verify_words), (int)verdict);
 		snprintf(out, size, "%s", text ? text : X509_verify_cert_error_string(verdict));
 		return out;
