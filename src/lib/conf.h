@@ -1,14 +1,17 @@
 /*
- * The configuration: obmen.conf. One table of options (conf.c) gives the parser's checks, the sample
- * file and the manual page.
+ * The configuration: obmen.conf. One table of options (conf_table.c) gives the parser's checks, the
+ * sample file and the manual page.
  *
- * Form: `key = value` lines in sections; `#` starts a comment; values may be quoted.
+ * Form: one `key = value` a line; general options first, then sections. The key of a field below is
+ * its name with dashes. `#` starts a comment; values may be quoted; `include FILE` reads another file
+ * in place (relative to the including one). Durations: 900, 15min, 24h, 60d; sizes: 65536, 64KiB,
+ * 100MiB, 2GiB; flags: yes, no.
  *
  *	state-directory = /var/lib/obmen
- *	[certificate main]            file = ...  key = ...
- *	[listen 0.0.0.0:8443]         certificate = main
- *	[participant {guid}]          eik = ...  name = "..."  certificate = main
- *	[peer {guid}]                 signature = auto|sha1|sha256  tls-min = 1.2|1.3 ...
+ *	[certificate main]            file, key
+ *	[listen 0.0.0.0:8443]         certificate
+ *	[participant {guid}]          eik, name, certificate
+ *	[peer {guid}]                 signature, tls-name-mismatch, tls-legacy, expect-continue, bridge
  */
 #ifndef OBMEN_CONF_H
 #define OBMEN_CONF_H
@@ -16,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "lib/buf.h"
 #include "lib/catalogue.h"
 #include "lib/guid.h"
 #include "lib/log.h"
@@ -57,7 +61,9 @@ struct conf {
 	/* general */
 	char *state_directory;
 	char *control_socket;
-	char *user_prefix; /* roles run as <prefix>-<role>, or all as <prefix> when those are missing */
+	/* Started as root, roles run as <prefix>-<role>, or all as <prefix> when those are missing; empty:
+	 * they stay root. */
+	char *user_prefix;
 	enum language language;
 	enum log_level log_level;
 	unsigned codecs; /* 0 = one per core */
@@ -112,12 +118,16 @@ struct conf {
 };
 
 /*
- * Parses text (the whole file). On failure NULL, and errors names file, line, key, what is wrong and
- * the nearest known key, one problem a line. Free with conf_free.
+ * Parses text (the whole file, or what conf_read made). On failure NULL, and errors names file, line,
+ * key, what is wrong and the nearest known key, one problem a line, in the file's own `language`.
+ * Free with conf_free.
  */
 struct conf *conf_parse(const char *file_name, const char *text, size_t len, char *errors,
                         size_t errors_size);
-/* Reads a file of at most 1 MiB and parses it. */
+/* Reads a file of at most 1 MiB and what it includes into one text that conf_parse understands: no
+ * other process needs the files. False with errors filled. */
+bool conf_read(const char *path, struct buf *text, char *errors, size_t errors_size);
+/* conf_read, then conf_parse. */
 struct conf *conf_load(const char *path, char *errors, size_t errors_size);
 void conf_free(struct conf *);
 

@@ -21,11 +21,26 @@ struct sandbox {
 };
 
 /*
- * Becomes the user (when root; user NULL = stays), drops all capabilities, sets no_new_privs,
- * applies Landlock (only `directory` and what lies below, or nothing when NULL; skipped with a
- * logged warning on kernels without it) and the seccomp filter. A forbidden call ends the process
- * with SIGSYS. False with a logged reason: the caller must exit.
+ * Becomes the user with all its groups (NULL or "": stays who it is). low_ports keeps the one
+ * capability that binding below 1024 needs, until sandbox_enter. Nothing can be undone. False with a
+ * logged reason: the caller must exit.
+ */
+bool sandbox_become(const char *user, bool low_ports);
+
+/*
+ * Becomes the user as above, drops all capabilities, sets no_new_privs, no core files, not
+ * dumpable; applies Landlock (only `directory` and what lies below, or nothing when NULL; left out
+ * on kernels without it) and the seccomp filter. A forbidden call ends the process with SIGSYS,
+ * except looking up or opening files by name, which libraries try on harmless occasions: without
+ * SANDBOX_FILES that fails with EACCES. False with a logged reason: the caller must exit.
+ * Builds with address or thread sanitizer have no filter, and say so.
  */
 bool sandbox_enter(const struct sandbox *, const char *user, const char *directory);
+
+/* The kernel's Landlock version, 0 when it has none. */
+int sandbox_landlock(void);
+
+/* Keeps only what starting other processes as other users needs; for parent. */
+bool sandbox_parent(void);
 
 #endif
