@@ -4,6 +4,7 @@ state and log below one folder. Used by the demo, the sandbox and the network te
 Everything that is started here is stopped here, by its own process id.
 """
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
@@ -178,17 +179,27 @@ class Register:
         self.data = net.folder / "register.json"
         self.log = net.folder / "register.log"
         self.extra = []
+        self.published = {}
 
     def write(self, rows=None, misbehave=None):
         """Publishes these rows (default: the network's participants)."""
         if rows is None:
             rows = [p.row() for p in self.net.participants.values()] + self.extra
+        rows = [self.dated(row) for row in rows]
         content = {"participants": rows}
         if misbehave:
             content["misbehave"] = misbehave
         new = self.data.with_suffix(".new")
         new.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
         new.rename(self.data)
+
+    def dated(self, row):
+        """The row with its LastChange: the moment when it was first published in this form."""
+        seen, changed = self.published.get(row["guid"], (None, None))
+        if row != seen:
+            changed = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+            self.published[row["guid"]] = (dict(row), changed)
+        return dict(row, last_change=changed)
 
     def start(self):
         pki = self.net.pki
@@ -211,6 +222,12 @@ def wait_port(process, port):
             s.settimeout(1)
             return s.connect_ex((ADDRESS, port)) == 0
     wait(f"{process.name}: порт {port}", answers, READY_SECONDS)
+
+
+# Times of a node for tests: seconds where the defaults have minutes.
+FAST = {"retry_first": 1, "retry_count": 4, "poll_first": 1, "poll_interval": 1, "expire_after": 60,
+        "hold_interval": 1, "register_interval": 1, "register_lookup_interval": 1,
+        "send_timeout": 3, "breaker_pause": 1, "disk_reserve": "1MiB"}
 
 
 class Node:
@@ -322,6 +339,44 @@ class Node:
         if done.returncode != 0 or value is None:
             raise Failure(f"obmenctl {' '.join(map(str, words))}: {done.stdout}{done.stderr}")
         return value
+
+    def send(self, to, files, number=None, date=None, about=None, kind=None, own=None):
+        """Sends a document; gives its GUID."""
+        words = ["document", "send", "--to", to.guid]
+        for option, value in (("--number", number), ("--date", date), ("--about", about),
+                              ("--kind", kind), ("--from", own and own.guid)):
+            words += [option, value] if value else []
+        return self.ctl(*words, *files)["document"]
+
+    def documents(self, direction=None, **filters):
+        words = ["document", "list"] + (["--" + direction] if direction else [])
+        for key, value in filters.items():
+            words += [f"--{key}", value]
+        return self.ctl(*words)["documents"]
+
+    def show(self, document):
+        return self.ctl("document", "show", document)["document"]
+
+    def wait_state(self, document, *states, seconds=15.0):
+        """Waits until the document is in one of the states; gives it."""
+        last = {}
+
+        def there():
+            self.process.check()
+            last.update(self.show(document))
+            return last["state"] in states
+        try:
+            wait(f"{document} при {self.letter}", there, seconds)
+        except Failure as error:
+            raise Failure(f"{error}; {last.get('state')} вместо {states}: "
+                          f"{json.dumps(last.get('timeline'), ensure_ascii=False)}") from None
+        return last
+
+    def wait_incoming(self, guid, seconds=15.0):
+        """Waits until a document with this GUID has come in; gives its row of the list."""
+        def there():
+            return next((d for d in self.documents("in") if d["guid"] == guid), None)
+        return wait(f"{guid} при {self.letter}", there, seconds, 0.05)
 
     def ask(self, verb, **fields):
         """One request on the control socket, without a process: for loops."""
