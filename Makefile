@@ -39,7 +39,7 @@ LDLIBS  = -lhttp_parser -levent_openssl -levent_extra -levent_core -lxml2 -lsqli
 	  -ljansson -lssl -lcrypto
 
 # Everything below src/ but the programs goes into one archive: a program takes what it uses.
-PROGRAMS = obmend obmenctl
+PROGRAMS = $(patsubst src/%/main.c,%,$(wildcard src/*/main.c))
 LIB_DIRS = lib message soap register store
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
