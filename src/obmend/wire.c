@@ -73,7 +73,8 @@ LAYOUT(wire_peer, BELOW(wire_peer, role, ROLE_COUNT), BELOW(wire_peer, index, RO
 LAYOUT(wire_spool, NUMBER(wire_spool, size));
 LAYOUT(wire_spool_reply, BELOW(wire_spool_reply, fault, FAULT_COUNT));
 LAYOUT(wire_inbound, MOMENT(wire_inbound, received), STRING(wire_inbound, peer_address),
-    BYTES(wire_inbound, tls_certificate), STRUCT(wire_inbound, body, wire_body_layout));
+    BYTES(wire_inbound, tls_certificate), NUMBER(wire_inbound, certificate),
+    STRUCT(wire_inbound, body, wire_body_layout));
 LAYOUT(wire_reply, BELOW(wire_reply, http_status, 1000), BYTES(wire_reply, body));
 LAYOUT(wire_receive, BOOL(wire_receive, answered), BELOW(wire_receive, fault, FAULT_COUNT),
     BELOW(wire_receive, message_type, MESSAGE_TYPE_COUNT), MOMENT(wire_receive, received),

@@ -89,6 +89,7 @@ struct wire_inbound {
 	when received;
 	const char *peer_address;
 	struct wire_bytes tls_certificate; /* DER; verified against the exchange CA by front */
+	uint64_t certificate; /* index into conf.certificates: the listener's own */
 	struct wire_body body;
 };
 
