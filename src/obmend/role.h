@@ -28,7 +28,9 @@ struct self {
 	struct event_base *base;
 	struct conf *conf;
 	struct ipc *peers[ROLE_COUNT][ROLE_INDEX_MAX]; /* NULL while a peer is down */
-	int sync_signer; /* raw descriptor for ipc_call to a signer, -1 if this role has none */
+	/* Raw descriptor for ipc_call to a signer, -1 if this role has none; here before open, and the
+	 * same number when the signer was started again. In signer 0 the callers are peers. */
+	int sync_signer;
 	void *state;     /* the role's own context */
 };
 
@@ -39,8 +41,8 @@ struct peer {
 
 typedef void (*role_handler)(struct self *, struct peer from, struct ipc_frame *);
 
-/* One row per message that a role understands; anything else from that peer is a bug: the channel
- * is closed and logged. */
+/* One row per message that a role understands; anything else from that peer is a bug: it is logged,
+ * the channel is closed, and parent makes a fresh one after a second. */
 struct role_message {
 	enum role_id from;
 	uint16_t type;
@@ -53,18 +55,22 @@ struct role {
 	/* Before the sandbox, with the rights of the role's user: open keys, files, sockets. False with
 	 * a logged reason = the node does not start. */
 	bool (*open)(struct self *);
-	/* After the sandbox is on and the first channels are up. */
+	/* After the sandbox is on and the first channels are up: sending works, nothing is received
+	 * before it returns. */
 	bool (*start)(struct self *);
-	/* A channel came up (again). May be NULL. */
+	/* A channel came up: once for each of the first ones, after start, and again for each fresh one.
+	 * May be NULL. */
 	void (*peer_up)(struct self *, struct peer);
 	void (*peer_down)(struct self *, struct peer);
-	/* Orderly end: finish what is cheap to finish. May be NULL. */
+	/* Orderly end: finish what is cheap to finish, free self->state. May be NULL. */
 	void (*stop)(struct self *);
-	/* Figures and state of this role for operators; a new reference. May be NULL. */
+	/* Figures and state of this role for operators, an object; a new reference. May be NULL. The
+	 * framework answers WIRE_QUERY {"verb":"status"} with it; such a query never comes to a handler. */
 	json_t *(*status)(struct self *);
 	const struct role_message *messages;
 	size_t message_count;
-	const struct sandbox *sandbox; /* lib/sandbox.h */
+	const struct sandbox *sandbox; /* lib/sandbox.h; with SANDBOX_FILES the files below
+	                                * <state-directory>/<name>, which parent makes */
 };
 
 extern const struct role role_front, role_codec, role_signer, role_store, role_courier,

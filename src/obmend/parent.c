@@ -1,0 +1,559 @@
+#include "obmend/parent.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/ipc.h"
+#include "lib/log.h"
+#include "lib/sandbox.h"
+#include "lib/when.h"
+#include "obmend/graph.h"
+#include "obmend/process.h"
+#include "obmend/wire.h"
+
+#define EDGES_MAX 32
+#define BACKOFF_FIRST (WHEN_SECOND / 10)
+#define BACKOFF_MAX (30 * WHEN_SECOND)
+#define LIVED_WELL WHEN_SECOND /* longer than that: start again at once */
+#define STOP_SECONDS 5         /* for each group of roles, then SIGKILL */
+
+struct process {
+	struct parent *parent;
+	enum role_id role;
+	unsigned index;
+	pid_t pid;        /* 0: not running */
+	struct ipc *ipc;  /* NULL: no channel */
+	bool ready;
+	bool told_to_stop;
+	when started;
+	when backoff;     /* before the next start */
+	struct event *restart;
+};
+
+struct parent {
+	struct event_base *base;
+	const char *conf_path;
+	struct conf *conf;
+	struct buf conf_text;
+	unsigned codecs;
+	struct process processes[ROLE_COUNT][ROLE_INDEX_MAX];
+	uint64_t generations[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* of channels */
+	uint64_t generation;
+	bool up;            /* all roles were ready once: what dies is started again */
+	bool stopping;
+	unsigned stop_step; /* index into stop_order */
+	struct event *stop_timer;
+	int exit_status;
+};
+
+/* Nobody new may come in, then what is under way ends, then the store closes. */
+static const unsigned stop_order[] = {
+    1u << ROLE_FRONT | 1u << ROLE_CONTROL,
+    1u << ROLE_COURIER | 1u << ROLE_DIRECTORY,
+    1u << ROLE_CODEC,
+    1u << ROLE_SIGNER | 1u << ROLE_STORE,
+};
+
+#define STOP_STEPS (sizeof stop_order / sizeof *stop_order)
+
+/* Calls f for every process that the graph has. */
+static void
+each_process(struct parent *p, void (*f)(struct process *))
+{
+	for (enum role_id r = 0; r < ROLE_COUNT; r++) {
+		for (unsigned i = 0; i < graph_instances(r, p->codecs); i++)
+			f(&p->processes[r][i]);
+	}
+}
+
+/* Gives both ends of an edge a fresh channel, if both are there. */
+static void
+join(struct parent *p, unsigned edge, unsigned a_index, unsigned b_index)
+{
+	const struct edge *e = &graph_edges[edge];
+	struct process *a = &p->processes[e->a][a_index], *b = &p->processes[e->b][b_index];
+	struct wire_peer to_a = {.role = e->b, .index = b_index}, to_b = {.role = e->a, .index = a_index};
+	uint64_t id = ++p->generation;
+	int fds[2];
+
+	if (!a->ipc || !b->ipc || !graph_joins(e, a_index, b_index))
+		return;
+	if (!ipc_pair(fds)) {
+		log_error("parent.channel", "reason=\"%s\"", strerror(errno));
+		return;
+	}
+	p->generations[edge][a_index][b_index] = id;
+	if (e->kind == EDGE_SYNC)
+		ipc_send(a->ipc, WIRE_SYNC, id, NULL, 0, &fds[0], 1);
+	else
+		wire_send(a->ipc, WIRE_PEER, id, &to_a, &fds[0], 1);
+	wire_send(b->ipc, WIRE_PEER, id, &to_b, &fds[1], 1);
+}
+
+/* Joins the edges of one process, or all when it is NULL. */
+static void
+join_all(struct parent *p, const struct process *only)
+{
+	for (unsigned e = 0; e < graph_edge_count; e++) {
+		const struct edge *edge = &graph_edges[e];
+		for (unsigned a = 0; a < graph_instances(edge->a, p->codecs); a++) {
+			for (unsigned b = 0; b < graph_instances(edge->b, p->codecs); b++) {
+				if (!only || only == &p->processes[edge->a][a] ||
+				    only == &p->processes[edge->b][b])
+					join(p, e, a, b);
+			}
+		}
+	}
+}
+
+/* A role says that its channel to a peer broke. When that peer had died its start has made, or will
+ * make, a fresh one; otherwise the two get one here. */
+static void
+mend(struct process *from, const struct wire_peer *peer, uint64_t generation)
+{
+	struct parent *p = from->parent;
+
+	for (unsigned e = 0; e < graph_edge_count; e++) {
+		const struct edge *edge = &graph_edges[e];
+		bool is_a = edge->a == from->role && edge->b == peer->role;
+		bool is_b = edge->b == from->role && edge->a == peer->role;
+		unsigned a = is_a ? from->index : (unsigned)peer->index;
+		unsigned b = is_a ? (unsigned)peer->index : from->index;
+		if ((is_a || is_b) && p->generations[e][a][b] == generation) {
+			log_warning("parent.channel-mended", "between=%s%u,%s%u", role_name(edge->a), a,
+			    role_name(edge->b), b);
+			join(p, e, a, b);
+		}
+	}
+}
+
+static bool
+all_ready(const struct parent *p)
+{
+	for (enum role_id r = 0; r < ROLE_COUNT; r++) {
+		for (unsigned i = 0; i < graph_instances(r, p->codecs); i++) {
+			if (!p->processes[r][i].ready)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
+on_ready(struct process *c)
+{
+	struct parent *p = c->parent;
+
+	c->ready = true;
+	c->started = when_monotonic();
+	if (p->up || !all_ready(p))
+		return;
+	p->up = true;
+	log_info("ready", "participants=%u codecs=%u listen=%s", p->conf->participant_count, p->codecs,
+	    p->conf->listens[0].address);
+}
+
+static void
+process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
+{
+	struct process *c = arg;
+	struct wire_peer peer;
+
+	if (f->type == WIRE_READY && f->len == 0) {
+		on_ready(c);
+	} else if (f->type == WIRE_PEER && wire_unpack(f, WIRE_PEER, &peer)) {
+		mend(c, &peer, f->id);
+	} else {
+		log_error("parent.unexpected-message", "from=%s%u type=%u", role_name(c->role), c->index,
+		    f->type);
+		ipc_free(ipc);
+		c->ipc = NULL;
+		kill(c->pid, SIGKILL);
+	}
+}
+
+/* The process is about to be reaped, or has closed its channel: then it is of no use. */
+static void
+process_down(struct ipc *ipc, void *arg)
+{
+	struct process *c = arg;
+
+	ipc_free(ipc);
+	c->ipc = NULL;
+	if (c->pid > 0 && !c->told_to_stop)
+		kill(c->pid, SIGKILL);
+}
+
+/* Starts a process and sends it the configuration. */
+static bool
+launch(struct process *c)
+{
+	struct parent *p = c->parent;
+	struct wire_conf m = {.file_name = p->conf_path, .codecs = p->codecs};
+	int channel;
+
+	c->ready = false;
+	c->told_to_stop = false;
+	c->started = when_monotonic();
+	int text = wire_memfd("obmen.conf", p->conf_text.data, p->conf_text.len);
+	if (text < 0)
+		return false;
+	c->pid = process_start(c->role, c->index, &channel);
+	if (c->pid < 0) {
+		c->pid = 0;
+		close(text);
+		return false;
+	}
+	c->ipc = ipc_new(p->base, channel, process_frame, process_down, c);
+	if (!c->ipc) {
+		close(text);
+		kill(c->pid, SIGKILL);
+		return false;
+	}
+	return wire_send(c->ipc, WIRE_CONF, 0, &m, &text, 1);
+}
+
+static void
+go(struct process *c)
+{
+	if (c->ipc)
+		ipc_send(c->ipc, WIRE_GO, 0, NULL, 0, NULL, 0);
+}
+
+static void
+schedule_restart(struct process *c)
+{
+	when pause = c->backoff;
+	struct timeval tv = {pause / WHEN_SECOND, pause % WHEN_SECOND / 1000};
+
+	event_add(c->restart, &tv);
+}
+
+static void
+restart_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *c = arg;
+
+	(void)fd, (void)what;
+	if (c->parent->stopping || c->pid > 0)
+		return;
+	if (!launch(c)) {
+		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role), c->index,
+		    strerror(errno));
+		if (c->pid == 0)
+			schedule_restart(c);
+		return;
+	}
+	join_all(c->parent, c);
+	go(c);
+}
+
+static void stop_next(struct parent *);
+
+static void
+begin_stop(struct parent *p, int exit_status)
+{
+	if (p->stopping)
+		return;
+	p->stopping = true;
+	p->exit_status = exit_status;
+	stop_next(p);
+}
+
+static void
+log_death(const struct process *c, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("parent.role-died", "process=%s%u pid=%d signal=%d%s", role_name(c->role), c->index,
+		    (int)c->pid, WTERMSIG(status),
+		    WTERMSIG(status) == SIGSYS ? " hint=\"a system call outside its sandbox\"" : "");
+	else if (WEXITSTATUS(status) != 0 || !c->told_to_stop)
+		log_error("parent.role-ended", "process=%s%u pid=%d status=%d", role_name(c->role), c->index,
+		    (int)c->pid, WEXITSTATUS(status));
+}
+
+static void
+reaped(struct process *c, int status)
+{
+	struct parent *p = c->parent;
+
+	log_death(c, status);
+	c->pid = 0;
+	ipc_free(c->ipc);
+	c->ipc = NULL;
+	if (p->stopping) {
+		stop_next(p);
+		return;
+	}
+	if (!p->up) {
+		log_error("parent.start-failed", "process=%s%u hint=\"its reason is above\"",
+		    role_name(c->role), c->index);
+		begin_stop(p, 1);
+		return;
+	}
+	bool well = (c->ready && when_monotonic() - c->started >= LIVED_WELL) || c->told_to_stop;
+	c->backoff = well ? 0 : c->backoff ? c->backoff * 2 : BACKOFF_FIRST;
+	if (c->backoff > BACKOFF_MAX)
+		c->backoff = BACKOFF_MAX;
+	schedule_restart(c);
+}
+
+static struct process *
+find_process(struct parent *p, pid_t pid)
+{
+	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
+		if (c->pid == pid)
+			return c;
+	}
+	return NULL;
+}
+
+static void
+on_child(evutil_socket_t sig, short what, void *arg)
+{
+	struct parent *p = arg;
+	int status;
+	pid_t pid;
+
+	(void)sig, (void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct process *c = find_process(p, pid);
+		if (c)
+			reaped(c, status);
+	}
+}
+
+static void
+tell_to_stop(struct process *c)
+{
+	if (c->pid == 0 || c->told_to_stop)
+		return;
+	c->told_to_stop = true;
+	if (c->ipc)
+		ipc_send(c->ipc, WIRE_STOP, 0, NULL, 0, NULL, 0);
+	else
+		kill(c->pid, SIGKILL);
+}
+
+/* Stops the roles of this step; goes on to the next step when they are all gone. */
+static void
+stop_next(struct parent *p)
+{
+	struct timeval limit = {STOP_SECONDS, 0};
+
+	for (; p->stop_step < STOP_STEPS; p->stop_step++) {
+		unsigned alive = 0;
+		for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+			struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
+			if (!(stop_order[p->stop_step] >> c->role & 1) || c->pid == 0)
+				continue;
+			tell_to_stop(c);
+			alive++;
+		}
+		if (alive) {
+			if (!event_pending(p->stop_timer, EV_TIMEOUT, NULL))
+				event_add(p->stop_timer, &limit);
+			return;
+		}
+		event_del(p->stop_timer);
+	}
+	event_base_loopbreak(p->base);
+}
+
+static void
+stop_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct parent *p = arg;
+
+	(void)fd, (void)what;
+	for (unsigned i = 0; p->stop_step < STOP_STEPS && i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
+		if (c->pid > 0 && stop_order[p->stop_step] >> c->role & 1) {
+			log_warning("parent.stop-forced", "process=%s%u", role_name(c->role), c->index);
+			kill(c->pid, SIGKILL);
+		}
+	}
+}
+
+static void
+on_stop_signal(evutil_socket_t sig, short what, void *arg)
+{
+	(void)what;
+	log_info("parent.stopping", "signal=%d", (int)sig);
+	begin_stop(arg, 0);
+}
+
+/* True when nothing changed that only a new start can change. */
+static bool
+can_reload(const struct conf *old, const struct conf *new)
+{
+	return strcmp(old->state_directory, new->state_directory) == 0 &&
+	    strcmp(old->control_socket, new->control_socket) == 0 &&
+	    strcmp(old->user_prefix, new->user_prefix) == 0 && old->codecs == new->codecs;
+}
+
+/* Reads the configuration; the old one stays when the new one is not valid. */
+static bool
+load_conf(struct parent *p)
+{
+	struct buf text = {0};
+	struct conf *c = NULL;
+	char errors[4096] = "";
+
+	if (conf_read(p->conf_path, &text, errors, sizeof errors))
+		c = conf_parse(p->conf_path, buf_str(&text), text.len, errors, sizeof errors);
+	for (char *line = strtok(errors, "\n"); line; line = strtok(NULL, "\n"))
+		log_error("parent.configuration", "problem=\"%s\"", line);
+	if (c && p->conf && !can_reload(p->conf, c)) {
+		log_error("parent.configuration", "problem=\"state-directory, control-socket, user-prefix "
+		                                  "and codecs change with a new start only\"");
+		conf_free(c);
+		c = NULL;
+	}
+	if (!c) {
+		buf_free(&text);
+		return false;
+	}
+	conf_free(p->conf);
+	buf_free(&p->conf_text);
+	p->conf = c;
+	p->conf_text = text;
+	return true;
+}
+
+/* All roles end in order of their own and are started again with the new text. */
+static void
+on_reload_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct parent *p = arg;
+
+	(void)sig, (void)what;
+	if (!p->up || p->stopping || !load_conf(p))
+		return;
+	log_info("parent.reload", "file=\"%s\"", p->conf_path);
+	each_process(p, tell_to_stop);
+}
+
+static bool
+watch_signals(struct parent *p)
+{
+	const struct {
+		int number;
+		event_callback_fn f;
+	} signals[] = {{SIGCHLD, on_child}, {SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal},
+	    {SIGHUP, on_reload_signal}};
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct event *e = evsignal_new(p->base, signals[i].number, signals[i].f, p);
+		if (!e || event_add(e, NULL) < 0)
+			return false;
+	}
+	p->stop_timer = evtimer_new(p->base, stop_timeout, p);
+	return p->stop_timer;
+}
+
+static unsigned
+count_codecs(const struct conf *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = c->codecs ? c->codecs : cores > 0 ? (unsigned)cores : 1;
+
+	return n < ROLE_INDEX_MAX ? n : ROLE_INDEX_MAX;
+}
+
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+/* What this process holds from now on is the right to start others. */
+static bool
+confine(const struct parent *p)
+{
+	if (sandbox_landlock() == 0)
+		log_warning("parent.no-landlock", "hint=\"this kernel cannot confine roles to their folders\"");
+	if (geteuid() == 0 && !*p->conf->user_prefix) {
+		log_warning("parent.root", "hint=\"user-prefix is empty: all roles run as root; for trials only\"");
+		return true;
+	}
+	return sandbox_parent();
+}
+
+static void
+prepare(struct parent *p)
+{
+	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
+		c->parent = p;
+		c->role = i / ROLE_INDEX_MAX;
+		c->index = i % ROLE_INDEX_MAX;
+		c->restart = evtimer_new(p->base, restart_cb, c);
+	}
+}
+
+static void
+launch_first(struct process *c)
+{
+	if (!c->parent->stopping && !launch(c)) {
+		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role), c->index,
+		    strerror(errno));
+		begin_stop(c->parent, 1);
+	}
+}
+
+static bool
+start_all(struct parent *p)
+{
+	raise_descriptor_limit();
+	p->codecs = count_codecs(p->conf);
+	if (!watch_signals(p) || !process_make_folders(p->conf) || !confine(p))
+		return false;
+	prepare(p);
+	each_process(p, launch_first);
+	if (p->stopping)
+		return true; /* the loop ends what was started */
+	join_all(p, NULL);
+	each_process(p, go);
+	return true;
+}
+
+int
+parent_run(const char *conf_path)
+{
+	struct parent *p = calloc(1, sizeof *p);
+	int status = 1;
+
+	log_init("parent", -1, LOG_INFO);
+	if (!p || !(p->base = event_base_new()))
+		log_fatal("parent.start", "reason=\"out of memory\"");
+	p->conf_path = conf_path;
+	if (load_conf(p)) {
+		log_init("parent", -1, p->conf->log_level);
+		if (start_all(p)) {
+			event_base_loop(p->base, EVLOOP_NO_EXIT_ON_EMPTY);
+			status = p->exit_status;
+			log_info("stopped", "status=%d", status);
+		}
+	}
+	conf_free(p->conf);
+	buf_free(&p->conf_text);
+	event_base_free(p->base);
+	free(p);
+	return status;
+}

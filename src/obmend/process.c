@@ -1,0 +1,147 @@
+#include "obmend/process.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "lib/ipc.h"
+#include "lib/log.h"
+
+#define CHILD_FD 3
+
+/* What a role may need from the environment; nothing else is passed on. */
+static const char *const environment[] = {"TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+    "TSAN_OPTIONS", "OPENSSL_CONF"};
+
+#define ENVIRONMENT_COUNT (sizeof environment / sizeof *environment)
+
+static void
+keep_environment(char *out[ENVIRONMENT_COUNT + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ENVIRONMENT_COUNT; i++) {
+		const char *value = getenv(environment[i]);
+		size_t size = value ? strlen(environment[i]) + strlen(value) + 2 : 0;
+		char *pair = value ? malloc(size) : NULL;
+		if (!pair)
+			continue;
+		snprintf(pair, size, "%s=%s", environment[i], value);
+		out[n++] = pair;
+	}
+	out[n] = NULL;
+}
+
+/* In the child: descriptors 0 to 3 and nothing else, then the program again. */
+static _Noreturn void
+become_role(enum role_id role, unsigned index, int fd, char **env)
+{
+	char number[16];
+	char *argv[] = {"obmend", "--role", (char *)role_name(role), "--index", number, NULL};
+
+	snprintf(number, sizeof number, "%u", index);
+	int null = open("/dev/null", O_RDWR);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		_exit(1);
+	if (fd == CHILD_FD)
+		fcntl(fd, F_SETFD, 0);
+	else if (dup2(fd, CHILD_FD) < 0)
+		_exit(1);
+	if (close_range(CHILD_FD + 1, ~0U, 0) < 0)
+		_exit(1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_DFL);
+	execve("/proc/self/exe", argv, env);
+	_exit(1);
+}
+
+pid_t
+process_start(enum role_id role, unsigned index, int *channel)
+{
+	char *env[ENVIRONMENT_COUNT + 1];
+	int fds[2];
+
+	if (!ipc_pair(fds))
+		return -1;
+	keep_environment(env);
+	pid_t pid = fork();
+	if (pid == 0)
+		become_role(role, index, fds[1], env);
+	int saved = errno;
+	for (char **e = env; *e; e++)
+		free(*e);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		errno = saved;
+		return -1;
+	}
+	*channel = fds[0];
+	return pid;
+}
+
+/* The user of a role as role.c finds it; NULL: roles run as this process does. */
+static const struct passwd *
+user_of(const struct conf *c, enum role_id role)
+{
+	char name[64];
+
+	if (geteuid() != 0 || !*c->user_prefix)
+		return NULL;
+	snprintf(name, sizeof name, "%s-%s", c->user_prefix, role_name(role));
+	const struct passwd *pw = getpwnam(name);
+	return pw ? pw : getpwnam(c->user_prefix);
+}
+
+static bool
+make_folder(const char *path, mode_t mode, const struct passwd *owner)
+{
+	struct stat st;
+	bool made = mkdir(path, mode) == 0;
+
+	if (!made && errno != EEXIST) {
+		log_error("parent.folder", "path=\"%s\" reason=\"%s\"", path, strerror(errno));
+		return false;
+	}
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		log_error("parent.folder", "path=\"%s\" reason=\"not a folder\"", path);
+		return false;
+	}
+	if (owner && st.st_uid != owner->pw_uid && chown(path, owner->pw_uid, owner->pw_gid) < 0) {
+		log_error("parent.folder", "path=\"%s\" reason=\"%s\"", path, strerror(errno));
+		return false;
+	}
+	return !made || chmod(path, mode) == 0;
+}
+
+/* Roles must be able to pass through the state folder, and to see nothing else there. */
+bool
+process_make_folders(const struct conf *c)
+{
+	static const enum role_id owners[] = {ROLE_STORE, ROLE_DIRECTORY};
+	char path[4096];
+
+	if (!make_folder(c->state_directory, 0711, NULL))
+		return false;
+	for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
+		snprintf(path, sizeof path, "%s/%s", c->state_directory, role_name(owners[i]));
+		if (!make_folder(path, 0700, user_of(c, owners[i])))
+			return false;
+	}
+	snprintf(path, sizeof path, "%s", c->control_socket);
+	char *slash = strrchr(path, '/');
+	if (!slash || slash == path)
+		return true;
+	*slash = 0;
+	/* Only a folder that was not there becomes control's own: /run itself stays as it is. */
+	return access(path, F_OK) == 0 || make_folder(path, 0755, user_of(c, ROLE_CONTROL));
+}
