@@ -16,7 +16,7 @@ static const struct role *const roles[ROLE_COUNT] = {
     [ROLE_STORE] = &role_store, [ROLE_COURIER] = &role_courier, [ROLE_DIRECTORY] = &role_directory,
     [ROLE_CONTROL] = &role_control};
 
-enum option { OPTION_ROLE = 256, OPTION_INDEX, OPTION_SAMPLE, OPTION_MANUAL };
+enum long_option { OPTION_ROLE = 256, OPTION_INDEX, OPTION_SAMPLE, OPTION_MANUAL };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'n'},
