@@ -19,10 +19,11 @@
 #include "obmend/process.h"
 #include "obmend/wire.h"
 
-#define EDGES_MAX 32
+#define EDGES_MAX 32 /* at least graph_edge_count */
 #define BACKOFF_FIRST (WHEN_SECOND / 10)
 #define BACKOFF_MAX (30 * WHEN_SECOND)
 #define LIVED_WELL WHEN_SECOND /* longer than that: start again at once */
+#define MEND_SECONDS 1
 #define STOP_SECONDS 5         /* for each group of roles, then SIGKILL */
 
 struct process {
@@ -46,7 +47,9 @@ struct parent {
 	unsigned codecs;
 	struct process processes[ROLE_COUNT][ROLE_INDEX_MAX];
 	uint64_t generations[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* of channels */
+	uint64_t broken[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* generation that broke, or 0 */
 	uint64_t generation;
+	struct event *mend_timer;
 	bool up;            /* all roles were ready once: what dies is started again */
 	bool stopping;
 	unsigned stop_step; /* index into stop_order */
@@ -114,12 +117,13 @@ join_all(struct parent *p, const struct process *only)
 	}
 }
 
-/* A role says that its channel to a peer broke. When that peer had died its start has made, or will
- * make, a fresh one; otherwise the two get one here. */
+/* A role says that its channel to a peer broke. Usually the peer died, and its start makes a fresh
+ * one; a channel that is still the same after a pause broke between two living ends. */
 static void
-mend(struct process *from, const struct wire_peer *peer, uint64_t generation)
+note_broken(struct process *from, const struct wire_peer *peer, uint64_t generation)
 {
 	struct parent *p = from->parent;
+	struct timeval pause = {MEND_SECONDS, 0};
 
 	for (unsigned e = 0; e < graph_edge_count; e++) {
 		const struct edge *edge = &graph_edges[e];
@@ -127,11 +131,29 @@ mend(struct process *from, const struct wire_peer *peer, uint64_t generation)
 		bool is_b = edge->b == from->role && edge->a == peer->role;
 		unsigned a = is_a ? from->index : (unsigned)peer->index;
 		unsigned b = is_a ? (unsigned)peer->index : from->index;
-		if ((is_a || is_b) && p->generations[e][a][b] == generation) {
-			log_warning("parent.channel-mended", "between=%s%u,%s%u", role_name(edge->a), a,
-			    role_name(edge->b), b);
+		if ((is_a || is_b) && p->generations[e][a][b] == generation)
+			p->broken[e][a][b] = generation;
+	}
+	if (!event_pending(p->mend_timer, EV_TIMEOUT, NULL))
+		event_add(p->mend_timer, &pause);
+}
+
+static void
+mend_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct parent *p = arg;
+
+	(void)fd, (void)what;
+	for (unsigned i = 0; !p->stopping && i < graph_edge_count * ROLE_INDEX_MAX * ROLE_INDEX_MAX; i++) {
+		unsigned e = i / (ROLE_INDEX_MAX * ROLE_INDEX_MAX);
+		unsigned a = i / ROLE_INDEX_MAX % ROLE_INDEX_MAX, b = i % ROLE_INDEX_MAX;
+		uint64_t *broken = &p->broken[e][a][b];
+		if (*broken && *broken == p->generations[e][a][b]) {
+			log_warning("parent.channel-mended", "between=%s%u,%s%u", role_name(graph_edges[e].a), a,
+			    role_name(graph_edges[e].b), b);
 			join(p, e, a, b);
 		}
+		*broken = 0;
 	}
 }
 
@@ -170,7 +192,7 @@ process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 	if (f->type == WIRE_READY && f->len == 0) {
 		on_ready(c);
 	} else if (f->type == WIRE_PEER && wire_unpack(f, WIRE_PEER, &peer)) {
-		mend(c, &peer, f->id);
+		note_broken(c, &peer, f->id);
 	} else {
 		log_error("parent.unexpected-message", "from=%s%u type=%u", role_name(c->role), c->index,
 		    f->type);
@@ -443,8 +465,9 @@ on_reload_signal(evutil_socket_t sig, short what, void *arg)
 	each_process(p, tell_to_stop);
 }
 
+/* Signals and timers; they live as long as the process. */
 static bool
-watch_signals(struct parent *p)
+watch(struct parent *p)
 {
 	const struct {
 		int number;
@@ -459,7 +482,8 @@ watch_signals(struct parent *p)
 			return false;
 	}
 	p->stop_timer = evtimer_new(p->base, stop_timeout, p);
-	return p->stop_timer;
+	p->mend_timer = evtimer_new(p->base, mend_cb, p);
+	return p->stop_timer && p->mend_timer;
 }
 
 static unsigned
@@ -522,7 +546,7 @@ start_all(struct parent *p)
 {
 	raise_descriptor_limit();
 	p->codecs = count_codecs(p->conf);
-	if (!watch_signals(p) || !process_make_folders(p->conf) || !confine(p))
+	if (!watch(p) || !process_make_folders(p->conf) || !confine(p))
 		return false;
 	prepare(p);
 	each_process(p, launch_first);
