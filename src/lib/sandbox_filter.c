@@ -36,7 +36,7 @@ static const char *const lookup_calls[] = {"open", "openat", "stat", "lstat", "n
     "access", "faccessat", "faccessat2", "readlink", "readlinkat", NULL};
 
 static const char *const connect_calls[] = {"connect", NULL};
-static const char *const accept_calls[] = {"accept", "accept4", NULL};
+static const char *const accept_calls[] = {"accept", "accept4", "listen", NULL};
 static const char *const memfd_calls[] = {"memfd_create", "ftruncate", NULL};
 static const char *const sync_calls[] = {"fsync", "fdatasync", "sync_file_range", "flock",
     "ftruncate", "fallocate", "copy_file_range", "fstatfs", NULL};
