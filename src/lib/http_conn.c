@@ -420,7 +420,9 @@ expire(struct http_conn *c)
 	}
 	if (state == CONN_HEAD || (state == CONN_BODY && !c->paused))
 		http_conn_refuse(c, 408, FAULT_HTTP_TIMEOUT, what[state]);
-	else
+	if (state == CONN_ANSWER)
+		http_stream_reset(&c->stream); /* megabytes may lie in the kernel for a peer that stalls */
+	if (c->state == state)
 		die(c, "timed out");
 }
 

@@ -116,6 +116,15 @@ http_stream_finish(struct http_stream *s)
 }
 
 void
+http_stream_reset(struct http_stream *s)
+{
+	struct linger now = {.l_onoff = 1};
+
+	s->failed = true;
+	setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void
 http_stream_close(struct http_stream *s)
 {
 	if (s->fd < 0)

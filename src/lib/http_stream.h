@@ -36,6 +36,8 @@ long http_stream_write(struct http_stream *, const void *data, size_t len);
 bool http_stream_pending(const struct http_stream *);
 /* Says goodbye (close_notify, FIN) and frees the TLS state; the socket can still be read raw. */
 void http_stream_finish(struct http_stream *);
+/* From now on closing throws away what the kernel has not sent yet, and resets the connection. */
+void http_stream_reset(struct http_stream *);
 /* Closes. */
 void http_stream_close(struct http_stream *);
 
