@@ -133,7 +133,7 @@ install: all
 	install -D -m 755 $(BUILD)/obmenctl $(DESTDIR)$(PREFIX)/bin/obmenctl
 	for page in $(MANPAGES); do install -D -m 644 $$page \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
-	$(BUILD)/obmend --sample-conf >$(BUILD)/obmen.conf.sample
+	$(BUILD)/obmend --sample >$(BUILD)/obmen.conf.sample
 	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
 
 help:

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -121,6 +122,12 @@ def children(pid):
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
+
+
+def reachable(folder):
+    """Whether users without rights get as far as this folder."""
+    folder = pathlib.Path(folder)
+    return all(parent.stat().st_mode & 0o001 for parent in [folder, *folder.parents])
 
 
 def own_group():
@@ -237,13 +244,13 @@ class Node:
         self.net, self.letter, self.process = net, letter, None
         self.folder = net.folder / letter
         self.state = self.folder / "state"
-        self.socket = self.folder / "control"
+        self.socket = self.folder / "run/control"
         self.conf = self.folder / "obmen.conf"
         self.log = self.folder / "log"
         self.served = served or [net.participants[letter]]
         self.options = options
-        self.peers = []
-        self.restarts = 0
+        self.peers = []    # lines of [peer] sections
+        self.wrapper = []  # words before the program
         for participant in self.served:
             participant.port = participant.port or free_port()
 
@@ -253,12 +260,16 @@ class Node:
 
     def write_conf(self):
         self.folder.mkdir(exist_ok=True)
-        self.state.mkdir(exist_ok=True)
         general = {
             "state-directory": self.state, "control-socket": self.socket, "language": "bg",
             "ca-file": self.net.pki / "ca.pem", "hosts-file": self.net.hosts,
             "register-url": self.net.register.url,
         }
+        if self.net.user is not None and "user_prefix" not in self.options:
+            general["user-prefix"] = f'"{self.net.user}"'
+            for p in self.served:
+                if self.net.user:
+                    shutil.chown(p.key, self.net.user)
         general.update({key.replace("_", "-"): value for key, value in self.options.items()})
         lines = [f"{key} = {value}" for key, value in general.items() if value is not None]
         seen = {}
@@ -275,9 +286,8 @@ class Node:
 
     def start(self, ready=True):
         self.write_conf()
-        # Given by the full path: roles execute the same program again.
-        self.process = Process(f"obmend {self.letter}", [BUILD / "obmend", "-c", self.conf],
-                               self.log)
+        self.process = Process(f"obmend {self.letter}",
+                               [*self.wrapper, BUILD / "obmend", "-c", self.conf], self.log)
         if ready:
             self.wait_ready()
         return self
@@ -399,6 +409,10 @@ class Network:
     def __init__(self, folder, tables=("demo.table",)):
         self.folder = pathlib.Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Started as root the roles become nobody; where nobody cannot go they have to stay root.
+        self.user = None
+        if os.geteuid() == 0:
+            self.user = "nobody" if reachable(self.folder) else ""
         self.pki = self.folder / "pki"
         self.hosts = self.folder / "hosts"
         self.tables = [PKI / table for table in tables]

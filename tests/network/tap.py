@@ -58,4 +58,6 @@ def equal(found, wanted, what=""):
 
 def folder():
     """A new folder for a network; below the folder of the runner, which removes it."""
-    return tempfile.mkdtemp(prefix="net-", dir=os.environ.get("TMPDIR"))
+    name = tempfile.mkdtemp(prefix="net-", dir=os.environ.get("TMPDIR"))
+    os.chmod(name, 0o755)  # the roles of a node started as root are users of their own
+    return name
