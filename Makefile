@@ -60,6 +60,15 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -MMD -MP -c -o $@ $<
 
+# Schemas and the WSDL travel inside the library as string literals.
+$(BUILD)/gen/%.h: src/%
+	@mkdir -p $(@D)
+	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@
+
+SCHEMAS = $(wildcard src/message/schema/*.xsd)
+$(BUILD)/src/message/schema.o: $(SCHEMAS:src/%=$(BUILD)/gen/%.h)
+$(BUILD)/src/soap/envelope_write.o: $(BUILD)/gen/soap/submit.wsdl.h
+
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^

@@ -32,6 +32,8 @@ typedef bool (*reader_attachment_cb)(void *arg, unsigned index, const void *data
 
 struct reader *reader_new(const struct reader_limits *);
 void reader_free(struct reader *);
+/* From the next message on, whether attachment.sha256 is filled. */
+void reader_hash_attachments(struct reader *, bool on);
 
 /*
  * Starts a message. `m` is reset and filled. `hint` is the digest that this sender used last
@@ -43,8 +45,9 @@ bool reader_begin(struct reader *, struct message *m, enum digest_method hint,
 enum fault reader_feed(struct reader *, const void *data, size_t len);
 /*
  * The end of the message. FAULT_NONE: well-formed, no DTD, and the model could be filled.
- * FAULT_DIGEST_AGAIN: the signature uses a digest that did not run: the caller begins again with
- * reader_signature()->digest as the hint and feeds the same bytes.
+ * FAULT_DIGEST_AGAIN: the signature uses a digest, or a canonical form, that did not run: the caller
+ * begins again with reader_signature()->digest as the hint and feeds the same bytes. The reader
+ * itself remembers the form for that one repetition; a caller that gives up need not do anything.
  */
 enum fault reader_end(struct reader *);
 

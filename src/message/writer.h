@@ -29,7 +29,7 @@ struct draft *draft_new(const struct message *m, const struct identity *id, enum
                         draft_piece_cb, void *arg);
 void draft_free(struct draft *);
 
-/* Writes on for at most about `budget` bytes of attachments. DRAFT_UNSIGNED: the digest to sign is
+/* Writes on for at most about `budget` bytes of attachments (0 = all). DRAFT_UNSIGNED: the digest to sign is
  * ready. */
 enum draft_state draft_step(struct draft *, size_t budget);
 /* What the signer must sign: digest of SignedInfo. Returns its length; valid after DRAFT_UNSIGNED. */
@@ -39,7 +39,8 @@ enum draft_state draft_sign(struct draft *, const void *signature, size_t len);
 /* What went wrong, for people; "" before. */
 const char *draft_detail(const struct draft *);
 
-/* Exact size of the inner message when attachment sizes are known (m->attachments[].size). */
+/* Exact size of the inner message when attachment sizes are known (attachment.size); 0 when the
+ * message cannot be written. */
 uint64_t draft_size(const struct message *m, const struct identity *, enum signature_method);
 
 #endif

@@ -1,0 +1,118 @@
+#include "message/base64.h"
+
+/* What each character is: a digit with its value, or one of the others; 0 belongs nowhere. */
+#define DIGIT 0x40u
+#define PAD   0x80u
+#define SPACE 0x81u
+#define CR    0x01u
+/* Bits of what looks the same in the text and in its canonical form. */
+#define PLAIN (DIGIT | PAD)
+
+static const uint8_t values[256] = {
+	['A'] = DIGIT | 0, ['B'] = DIGIT | 1, ['C'] = DIGIT | 2, ['D'] = DIGIT | 3,
+	['E'] = DIGIT | 4, ['F'] = DIGIT | 5, ['G'] = DIGIT | 6, ['H'] = DIGIT | 7,
+	['I'] = DIGIT | 8, ['J'] = DIGIT | 9, ['K'] = DIGIT | 10, ['L'] = DIGIT | 11,
+	['M'] = DIGIT | 12, ['N'] = DIGIT | 13, ['O'] = DIGIT | 14, ['P'] = DIGIT | 15,
+	['Q'] = DIGIT | 16, ['R'] = DIGIT | 17, ['S'] = DIGIT | 18, ['T'] = DIGIT | 19,
+	['U'] = DIGIT | 20, ['V'] = DIGIT | 21, ['W'] = DIGIT | 22, ['X'] = DIGIT | 23,
+	['Y'] = DIGIT | 24, ['Z'] = DIGIT | 25, ['a'] = DIGIT | 26, ['b'] = DIGIT | 27,
+	['c'] = DIGIT | 28, ['d'] = DIGIT | 29, ['e'] = DIGIT | 30, ['f'] = DIGIT | 31,
+	['g'] = DIGIT | 32, ['h'] = DIGIT | 33, ['i'] = DIGIT | 34, ['j'] = DIGIT | 35,
+	['k'] = DIGIT | 36, ['l'] = DIGIT | 37, ['m'] = DIGIT | 38, ['n'] = DIGIT | 39,
+	['o'] = DIGIT | 40, ['p'] = DIGIT | 41, ['q'] = DIGIT | 42, ['r'] = DIGIT | 43,
+	['s'] = DIGIT | 44, ['t'] = DIGIT | 45, ['u'] = DIGIT | 46, ['v'] = DIGIT | 47,
+	['w'] = DIGIT | 48, ['x'] = DIGIT | 49, ['y'] = DIGIT | 50, ['z'] = DIGIT | 51,
+	['0'] = DIGIT | 52, ['1'] = DIGIT | 53, ['2'] = DIGIT | 54, ['3'] = DIGIT | 55,
+	['4'] = DIGIT | 56, ['5'] = DIGIT | 57, ['6'] = DIGIT | 58, ['7'] = DIGIT | 59,
+	['8'] = DIGIT | 60, ['9'] = DIGIT | 61, ['+'] = DIGIT | 62, ['/'] = DIGIT | 63,
+	['='] = PAD, [' '] = SPACE, ['\t'] = SPACE, ['\n'] = SPACE, ['\r'] = CR,
+};
+
+/* Whole groups of four, as many as come without anything else between: nearly all the bytes. */
+static size_t
+decode_groups(const uint8_t *in, size_t len, uint8_t *out)
+{
+	size_t done = 0;
+
+	while (len - done >= 4) {
+		uint32_t a = values[in[done]], b = values[in[done + 1]];
+		uint32_t c = values[in[done + 2]], d = values[in[done + 3]];
+		if (!(a & b & c & d & DIGIT))
+			break;
+		uint32_t bits = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+		out[0] = (uint8_t)(bits >> 16);
+		out[1] = (uint8_t)(bits >> 8);
+		out[2] = (uint8_t)bits;
+		out += 3;
+		done += 4;
+	}
+	return done;
+}
+
+/* Takes one character into the incomplete group; returns the bytes that it completes. */
+static size_t
+decode_one(struct base64 *s, uint8_t v, uint8_t *out)
+{
+	if (v == PAD ? s->count < 2 : (!(v & DIGIT) || s->pad)) {
+		s->bad = true;
+		return 0;
+	}
+	s->bits = s->bits << 6 | (v & 63);
+	s->pad = (uint8_t)(s->pad + (v == PAD));
+	if (++s->count < 4)
+		return 0;
+	size_t n = 3 - (size_t)s->pad;
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)(s->bits >> (16 - 8 * i));
+	s->ended = s->pad > 0;
+	s->count = 0;
+	s->bits = 0;
+	return n;
+}
+
+size_t
+base64_decode(struct base64 *s, const char *text, size_t len, uint8_t *out)
+{
+	const uint8_t *in = (const uint8_t *)text;
+	uint8_t *to = out;
+	size_t i = 0;
+
+	while (i < len && !s->bad) {
+		if (s->count == 0 && !s->ended) {
+			size_t n = decode_groups(in + i, len - i, to);
+			to += n / 4 * 3;
+			i += n;
+			if (i == len)
+				break;
+		}
+		uint8_t v = values[in[i++]];
+		if (v == SPACE || v == CR)
+			continue;
+		if (s->ended)
+			s->bad = true;
+		else
+			to += decode_one(s, v, to);
+	}
+	return (size_t)(to - out);
+}
+
+bool
+base64_complete(const struct base64 *s)
+{
+	return !s->bad && s->count == 0;
+}
+
+size_t
+base64_span(const char *text, size_t len)
+{
+	const uint8_t *in = (const uint8_t *)text;
+	size_t i = 0;
+
+	while (len - i >= 4 &&
+	       (values[in[i]] & PLAIN) && (values[in[i + 1]] & PLAIN) &&
+	       (values[in[i + 2]] & PLAIN) && (values[in[i + 3]] & PLAIN))
+		i += 4;
+	while (i < len && (values[in[i]] & PLAIN))
+		i++;
+	return i;
+}

@@ -1,0 +1,37 @@
+/* Strict base64, decoded as it arrives (xsd:base64Binary, RFC 4648 section 4). */
+#ifndef OBMEN_BASE64_H
+#define OBMEN_BASE64_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A zeroed struct is at the start of a text. */
+struct base64 {
+	uint32_t bits; /* of the incomplete group */
+	uint8_t count; /* characters of the incomplete group, padding included */
+	uint8_t pad;
+	bool ended;    /* padding was seen and its group is complete: only white space may follow */
+	bool bad;
+};
+
+/*
+ * Decodes len characters; XML white space between them is skipped. out needs room for
+ * base64_room(len) bytes. Returns the number of bytes written; sets .bad, for good, at the first
+ * character that does not belong there.
+ */
+size_t base64_decode(struct base64 *, const char *text, size_t len, uint8_t *out);
+/* True when the text may end here: no bad character and no incomplete group. */
+bool base64_complete(const struct base64 *);
+
+static inline size_t
+base64_room(size_t len)
+{
+	return len / 4 * 3 + 6;
+}
+
+/* Length of the leading run of base64 characters and white space other than CR: bytes that are the
+ * same in the text, in the parsed value and in the canonical form. */
+size_t base64_span(const char *text, size_t len);
+
+#endif
