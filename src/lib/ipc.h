@@ -15,7 +15,7 @@ struct event_base;
 struct ipc;
 
 #define IPC_PAYLOAD_MAX (48 << 10) /* bytes in one frame; larger things travel as descriptors */
-#define IPC_FRAME_FDS 16         /* descriptors that one frame may carry */
+#define IPC_FRAME_FDS 32         /* descriptors that one frame may carry */
 #define IPC_QUEUE_MAX (4 << 20)    /* bytes waiting for a slow reader before ipc_send refuses */
 
 /* A received frame. Payload is valid until the handler returns; a handler that wants to keep a

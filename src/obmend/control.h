@@ -1,0 +1,158 @@
+/*
+ * The control role: one vocabulary for obmenctl, console and desk over a local socket.
+ *
+ * SOCK_STREAM; one JSON object per line each way, descriptors by SCM_RIGHTS with the line. One table
+ * of verbs (control_verbs.c) says what each takes and which role answers it.
+ *
+ *	control.c              the role: socket, snapshots
+ *	control_client.c       one connection: lines and descriptors
+ *	control_request.c      one request on its way: questions to roles and their replies
+ *	control_verbs.c        the table of verbs and the check of arguments
+ *	control_participant.c  participants from the snapshot
+ *	control_document.c     sending, saving
+ *	control_status.c       the state of the whole in one sentence
+ *	control_mime.c         what kind of file an attachment is
+ */
+#ifndef OBMEN_CONTROL_H
+#define OBMEN_CONTROL_H
+
+#include <jansson.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "lib/catalogue.h"
+#include "obmend/role.h"
+#include "obmend/wire.h"
+#include "register/snapshot.h"
+
+#define CONTROL_CLIENTS_MAX 64
+#define CONTROL_LINE_MAX ((size_t)1 << 20) /* bytes of a request */
+#define CONTROL_FDS_MAX (IPC_FRAME_FDS - 1) /* descriptors of a request; one stays for large JSON */
+#define CONTROL_IDLE_SECONDS 60
+#define CONTROL_SCAN_MAX 5000 /* participants in one answer */
+
+struct control;
+struct client;
+struct request;
+
+/* A role's answer: an object, or NULL when the role is down or silent. Descriptors lie in the frame
+ * (NULL with the answer). */
+typedef void (*control_reply_cb)(struct request *, json_t *answer, struct ipc_frame *);
+
+enum argument_type {
+	ARGUMENT_TEXT,
+	ARGUMENT_NUMBER,      /* from low to high */
+	ARGUMENT_DATE,        /* xsd:date */
+	ARGUMENT_DOCUMENT,    /* a GUID, or a row's number; passed on as text */
+	ARGUMENT_PARTICIPANT, /* a GUID, EIK or name; passed on as the GUID of the register */
+	ARGUMENT_OBJECT,
+	ARGUMENT_CHOICE,      /* one of .words */
+};
+
+struct argument {
+	const char *name; /* NULL ends the list */
+	enum argument_type type;
+	bool required;
+	json_int_t low, high;     /* numbers; for text: high is the most bytes, 0 = 1024 */
+	const char *const *words; /* choices, ended by NULL */
+};
+
+struct verb {
+	const char *name;
+	const struct argument *arguments;
+	void (*handle)(struct request *); /* NULL: .role answers */
+	enum role_id role;
+	const char *ask;    /* what .role is asked; NULL = the verb's own name */
+	const char *to;     /* "to" of document.status; NULL = none */
+	unsigned fds_min, fds_max;
+	unsigned seconds;   /* until a role counts as silent; 0 = 30 */
+	bool changes;       /* logged, with who asked */
+};
+
+extern const struct verb control_verbs[];
+extern const size_t control_verb_count;
+
+struct request {
+	struct control *control;
+	struct client *client; /* NULL: went away */
+	const struct verb *verb;
+	json_t *arguments;     /* checked; "verb" removed */
+	int fds[CONTROL_FDS_MAX];
+	unsigned nfds;
+	unsigned waiting;      /* questions without an answer */
+	json_t *state;         /* of the handler; released with the request */
+	TAILQ_ENTRY(request) entry;
+};
+
+struct question;
+
+struct control {
+	struct self *self;
+	int socket;
+	struct event *listener;
+	struct snapshot *snapshot; /* NULL until directory has one */
+	TAILQ_HEAD(, client) clients;
+	unsigned client_count;
+	TAILQ_HEAD(, question) questions;
+	uint64_t next_id;
+	uint64_t served, refused;
+};
+
+/* -- control_client.c */
+
+/* Takes the descriptor. */
+void client_new(struct control *, int fd);
+void client_free(struct client *);
+/* Sends one line; takes the descriptors, not the JSON. The client then reads its next request. */
+void client_answer(struct client *, const json_t *, const int *fds, unsigned nfds);
+/* Who asks, for the log. */
+void client_person(const struct client *, uid_t *uid, pid_t *pid);
+
+/* -- control_request.c */
+
+/* Begins a request; takes line's JSON and the descriptors. */
+struct request *request_new(struct control *, struct client *, json_t *, const int *fds,
+                            unsigned nfds);
+/* The client went away: answers go nowhere. */
+void request_orphan(struct request *);
+/* Each ends the request. answer is taken; the descriptors too. */
+void request_answer(struct request *, json_t *answer, const int *fds, unsigned nfds);
+void request_refuse(struct request *, enum fault, const char *detail);
+/* Asks a role; query and descriptors are taken. When it cannot even be asked the callback hears so
+ * before this returns. */
+void request_ask(struct request *, enum role_id, unsigned index, json_t *query, const int *fds,
+                 unsigned nfds, control_reply_cb);
+/* A callback that hands the role's answer and its descriptors to the client. */
+void request_forward(struct request *, json_t *answer, struct ipc_frame *);
+void control_on_reply(struct self *, struct peer, struct ipc_frame *);
+void control_peer_gone(struct control *, struct peer);
+
+/* -- control_verbs.c */
+
+/* Finds the verb and checks the arguments; a fault is answered to the client. */
+void control_dispatch(struct request *);
+
+/* -- control_participant.c */
+
+/* Finds the one participant that a person means: GUID, EIK, or a name that only one has. FAULT_NONE,
+ * REGISTER_EMPTY, RECIPIENT_UNKNOWN or PARTICIPANT_SEVERAL. */
+enum fault participant_resolve(const struct snapshot *, const char *text, struct participant *);
+void participant_list(struct request *);
+void participant_show(struct request *);
+void participant_find(struct request *);
+
+/* -- control_document.c */
+
+void document_send(struct request *);
+void document_save(struct request *);
+
+/* -- control_status.c */
+
+void control_status(struct request *);
+
+/* -- control_mime.c */
+
+/* The MIME type by the first bytes of the file and by its name's ending. Borrowed text. */
+const char *mime_type(const char *file_name, const void *head, size_t len);
+
+#endif

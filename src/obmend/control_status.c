@@ -1,0 +1,233 @@
+/* The state of the whole node: every role's own figures, and one sentence with the next step. */
+#include <string.h>
+
+#include "lib/when.h"
+#include "obmend/control.h"
+#include "obmend/graph.h"
+
+#define DAY (24 * 3600 * WHEN_SECOND)
+#define CERTIFICATE_SOON 30 /* days */
+#define REGISTER_OLD DAY
+
+/* What is looked at to say how the node is. */
+struct facts {
+	struct request *request;
+	const json_t *roles; /* object: "codec0" -> status, null when silent */
+	const struct snapshot *snapshot;
+	json_t *conditions;  /* array of {fault, detail} */
+};
+
+static void
+note(struct facts *f, enum fault fault, const char *detail)
+{
+	json_array_append_new(f->conditions,
+	    json_pack("{s:s, s:s}", "fault", fault_code(fault), "detail", detail ? detail : ""));
+}
+
+static void
+check_roles(struct facts *f)
+{
+	const char *name;
+	json_t *status;
+
+	json_object_foreach ((json_t *)f->roles, name, status) {
+		if (json_is_null(status))
+			note(f, FAULT_NODE_ROLE_DOWN, name);
+	}
+}
+
+static void
+check_disk(struct facts *f)
+{
+	const json_t *store = json_object_get(f->roles, "store");
+
+	if (json_is_true(json_object_get(store, "full")))
+		note(f, FAULT_DISK_FULL, NULL);
+}
+
+/* Every signer has all keys: the first one speaks for all. */
+static void
+check_certificates(struct facts *f)
+{
+	const json_t *keys = json_object_get(json_object_get(f->roles, "signer0"), "keys");
+	size_t i;
+	json_t *key;
+	char detail[256];
+
+	json_array_foreach (keys, i, key) {
+		json_int_t days = json_integer_value(json_object_get(key, "days_left"));
+		const char *until = json_string_value(json_object_get(key, "not_after"));
+		snprintf(detail, sizeof detail, "%s, %s",
+		    json_string_value(json_object_get(key, "name")), until ? until : "");
+		if (days < 0)
+			note(f, FAULT_OWN_CERTIFICATE_EXPIRED, detail);
+		else if (days < CERTIFICATE_SOON)
+			note(f, FAULT_OWN_CERTIFICATE_EXPIRES, detail);
+	}
+}
+
+static void
+check_register(struct facts *f)
+{
+	const json_t *directory = json_object_get(f->roles, "directory");
+	char at[WHEN_TEXT_SIZE];
+
+	if (!f->snapshot) {
+		note(f, FAULT_REGISTER_EMPTY, NULL);
+		return;
+	}
+	if (json_is_true(json_object_get(directory, "held")) ||
+	    json_is_object(json_object_get(directory, "held")))
+		note(f, FAULT_REGISTER_SHRINK, NULL);
+	when checked = snapshot_checked(f->snapshot);
+	/* The directory knows better than the snapshot: an answer that changes nothing makes no new one. */
+	const char *text = json_string_value(json_object_get(directory, "checked"));
+	if (text)
+		when_parse(&checked, text, strlen(text));
+	if (checked != WHEN_NONE && when_now() - checked < REGISTER_OLD)
+		return;
+	if (checked != WHEN_NONE)
+		when_format(checked, at);
+	note(f, FAULT_REGISTER_STALE, checked != WHEN_NONE ? at : NULL);
+}
+
+static void
+check_own(struct facts *f)
+{
+	const struct conf *c = f->request->control->self->conf;
+	struct participant p;
+
+	for (unsigned i = 0; f->snapshot && i < c->participant_count; i++) {
+		if (!snapshot_by_guid(f->snapshot, &c->participants[i].guid, &p) ||
+		    p.status != PARTICIPANT_ACTIVE)
+			note(f, FAULT_OWN_PARTICIPANT_MISSING, c->participants[i].name);
+	}
+}
+
+static void
+check_incoming(struct facts *f)
+{
+	const json_t *store = json_object_get(f->roles, "store");
+	const json_t *in = json_object_get(json_object_get(store, "documents"), "in");
+	json_int_t waiting = json_integer_value(json_object_get(in, "waiting"));
+	char detail[32];
+
+	if (waiting <= 0)
+		return;
+	snprintf(detail, sizeof detail, "%lld", (long long)waiting);
+	note(f, FAULT_INCOMING_WAITS, detail);
+}
+
+/* From what stops the node to what only waits for a person. */
+static void (*const checks[])(struct facts *) = {
+    check_roles, check_disk, check_certificates, check_register, check_own, check_incoming};
+
+static json_t *
+register_json(const struct snapshot *s)
+{
+	static const char *const sources[] = {[SNAPSHOT_FULL] = "full", [SNAPSHOT_INCREMENT] = "increment",
+	    [SNAPSHOT_LOOKUP] = "lookup", [SNAPSHOT_DISK] = "disk", [SNAPSHOT_ACCEPTED] = "accepted"};
+	char at[WHEN_TEXT_SIZE];
+
+	if (!s)
+		return json_null();
+	json_t *j = json_pack("{s:I, s:s}", "count", (json_int_t)snapshot_count(s), "source",
+	    sources[snapshot_source(s)]);
+	if (snapshot_fetched(s) != WHEN_NONE) {
+		when_format(snapshot_fetched(s), at);
+		json_object_set_new(j, "fetched", json_string(at));
+	}
+	if (snapshot_checked(s) != WHEN_NONE) {
+		when_format(snapshot_checked(s), at);
+		json_object_set_new(j, "checked", json_string(at));
+	}
+	return j;
+}
+
+static json_t *
+participants_json(const struct control *c)
+{
+	const struct conf *conf = c->self->conf;
+	json_t *list = json_array();
+	char guid[GUID_TEXT_SIZE];
+
+	for (unsigned i = 0; i < conf->participant_count; i++) {
+		const struct conf_participant *own = &conf->participants[i];
+		struct participant p;
+		bool known = c->snapshot && snapshot_by_guid(c->snapshot, &own->guid, &p);
+		guid_format(&own->guid, guid);
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "guid", guid, "eik", own->eik, "name", own->name,
+		        "status", known ? participant_status_name(p.status) : NULL, "uri",
+		        known ? p.uri : NULL));
+	}
+	return list;
+}
+
+static void
+conclude(struct request *r)
+{
+	struct facts f = {.request = r, .roles = r->state, .snapshot = r->control->snapshot,
+	    .conditions = json_array()};
+	char now[WHEN_TEXT_SIZE];
+
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+		checks[i](&f);
+	if (json_array_size(f.conditions) == 0)
+		note(&f, FAULT_NODE_WELL, NULL);
+	when_format(when_now(), now);
+	request_answer(r,
+	    json_pack("{s:b, s:s, s:o, s:o, s:o, s:O}", "ok", 1, "at", now, "conditions", f.conditions,
+	        "participants", participants_json(r->control), "register",
+	        register_json(r->control->snapshot), "roles", r->state),
+	    NULL, 0);
+}
+
+static const char *
+role_key(enum role_id role, unsigned index, char out[32])
+{
+	if (graph_instances(role, 2) > 1)
+		snprintf(out, 32, "%s%u", role_name(role), index);
+	else
+		snprintf(out, 32, "%s", role_name(role));
+	return out;
+}
+
+/* Which role answered is in the answer itself; one that did not stays null. */
+static void
+on_status(struct request *r, json_t *answer, struct ipc_frame *f)
+{
+	const char *name = json_string_value(json_object_get(answer, "role"));
+	enum role_id role = name ? role_by_name(name) : ROLE_COUNT;
+	json_int_t index = json_integer_value(json_object_get(answer, "index"));
+	char key[32];
+
+	(void)f;
+	if (role < ROLE_COUNT && json_object_get(r->state, role_key(role, (unsigned)index, key))) {
+		json_object_del(answer, "ok");
+		json_object_set(r->state, key, answer);
+	}
+	if (r->waiting == 0)
+		conclude(r);
+}
+
+void
+control_status(struct request *r)
+{
+	const struct self *self = r->control->self;
+	char key[32];
+
+	r->state = json_object();
+	r->waiting++; /* held, so that answers that come at once do not conclude */
+	for (enum role_id role = 0; role < ROLE_COUNT; role++) {
+		for (unsigned i = 0; i < graph_instances(role, self->codecs); i++) {
+			if (role == ROLE_CONTROL)
+				continue;
+			json_object_set_new(r->state, role_key(role, i, key), json_null());
+			request_ask(r, role, i, json_pack("{s:s}", "verb", "status"), NULL, 0, on_status);
+		}
+	}
+	r->waiting--;
+	if (r->waiting == 0)
+		conclude(r);
+}
