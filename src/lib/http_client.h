@@ -18,6 +18,7 @@ struct http_call;
 
 struct http_client_options {
 	const char *hosts_file;         /* hosts(5) consulted before DNS; may be NULL */
+	const char *resolv_conf;        /* NULL = /etc/resolv.conf */
 	unsigned connections_per_origin;
 	unsigned idle_seconds;          /* keep-alive */
 	unsigned connect_seconds;       /* name, TCP and TLS together */
@@ -26,7 +27,7 @@ struct http_client_options {
 };
 
 /* Resolver and connection pools. NULL with a logged reason. Call before the sandbox: it reads
- * resolv.conf and the hosts file. */
+ * resolv.conf and the hosts file. The process must ignore SIGPIPE. */
 struct http_client *http_client_new(struct event_base *, const struct http_client_options *);
 /* Ends all calls without calling back. */
 void http_client_free(struct http_client *);
@@ -48,8 +49,8 @@ struct http_request {
 /* How far an exchange came before it failed. */
 enum http_stage {
 	HTTP_NAME,     /* the name could not be resolved */
-	HTTP_CONNECT,  /* TCP */
-	HTTP_TLS,      /* handshake or certificate */
+	HTTP_CONNECT,  /* TCP; also a connection that was lost before the request's first byte */
+	HTTP_TLS,      /* handshake or certificate; on TLS 1.3 the server may refuse ours late */
 	HTTP_SEND,     /* part of the request left */
 	HTTP_WAIT,     /* all of it left, no complete answer came */
 	HTTP_ANSWERED, /* a complete answer is here */
@@ -59,6 +60,7 @@ struct http_result {
 	enum http_stage stage;
 	bool timed_out;
 	bool too_large;             /* answer_max */
+	bool body_left;             /* a byte of the body left: before that nothing was accepted */
 	int status;                 /* HTTP status when answered */
 	const char *content_type;   /* "" when absent */
 	const uint8_t *body;
@@ -70,11 +72,13 @@ struct http_result {
 };
 
 /* Called exactly once per call, never from inside http_call_new. Everything is valid until it
- * returns. A connection that the server closed before any byte of the answer came is tried once
+ * returns. It must not free the client. A connection that the server closed before any byte of the answer came is tried once
  * more by itself only when it was a reused one and no byte of the body had left. */
 typedef void (*http_done_cb)(void *arg, const struct http_result *);
 
-/* NULL: bad URL or no memory (then done is not called; *why says which, in words). */
+/* Calls beyond connections_per_origin wait in line; the caller bounds their number, and times run
+ * from the moment a call has its connection. NULL: bad URL or no memory (then done is not called;
+ * *why says which, in words; body_fd is closed). */
 struct http_call *http_call_new(struct http_client *, const struct http_request *, http_done_cb,
                                 void *arg, const char **why);
 /* Gives up; done is not called. */

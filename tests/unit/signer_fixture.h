@@ -30,13 +30,6 @@
 enum { CERT_A, CERT_B, CERT_C, CERT_EXPIRED, CERT_NOTYET, CERT_REVOKED, CERT_OTHERCA,
 	CERT_SELFSIGNED, CERT_STRANGER, CERT_COUNT };
 
-/* Only until role.c is linked in. */
-__attribute__((weak)) const char *
-role_name(enum role_id role)
-{
-	return role == ROLE_FRONT ? "front" : "another";
-}
-
 struct fixture {
 	char folder[256];
 	char ca_file[300], crl_file[300];
