@@ -16,7 +16,7 @@
 #include "lib/catalogue.h"
 #include "message/message.h"
 
-#define DETAILS_MAX ((size_t)1 << 20) /* bytes of JSON that are read */
+#define DETAILS_MAX ((size_t)4 << 20) /* bytes of JSON: twice what the reader lets a message hold */
 
 /* Appends the JSON of a document; comment (the message's own) may be NULL. False when out of room. */
 bool details_write(struct buf *out, const struct document *, const char *comment);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define JOB_MEMORY ((size_t)8 << 20)          /* most of it for large details */
 #define KIND_PART offsetof(struct job, inbound) /* the union, which ends the struct */
 
 static void
@@ -112,6 +113,7 @@ jobs_open(struct codec *c)
 	for (unsigned i = JOBS_MAX; i-- > 0;) {
 		struct job *job = &c->jobs[i];
 		job->codec = c;
+		job->memory.max = JOB_MEMORY;
 		job->body = BODY_NONE;
 		job->out.fd = -1;
 		job->next = c->free;
