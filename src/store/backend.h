@@ -108,7 +108,7 @@ struct store_document {
 
 struct store_event {
 	when at;
-	enum event event;
+	enum timeline_event event;
 	const char *text;
 };
 

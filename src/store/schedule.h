@@ -66,7 +66,7 @@ struct schedule_next {
 	bool reached;
 	enum document_state state; /* STATE_NONE: stays as it is */
 	enum cause cause;
-	enum event event; /* 0: none beyond that of the new state */
+	enum timeline_event event; /* 0: none beyond that of the new state */
 	enum fault fault; /* why it failed; FAULT_NONE: the fault that was reported */
 };
 

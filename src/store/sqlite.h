@@ -129,7 +129,7 @@ struct document_row {
 	enum direction direction;
 	enum document_state state;
 };
-bool db_event_add(struct store *, int64_t document, when at, enum event, const char *text);
+bool db_event_add(struct store *, int64_t document, when at, enum timeline_event, const char *text);
 /* False without a fault in s->why: there is no such document. */
 bool db_document_row(struct store *, int64_t id, struct document_row *);
 bool db_document_find(struct store *, enum direction, int64_t own, int64_t peer, const struct guid *,

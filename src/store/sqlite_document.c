@@ -3,7 +3,7 @@
 #include "store/sqlite.h"
 
 bool
-db_event_add(struct store *s, int64_t document, when at, enum event event, const char *text)
+db_event_add(struct store *s, int64_t document, when at, enum timeline_event event, const char *text)
 {
 	struct query q = sql(s, SQL_EVENT_ADD);
 

@@ -78,7 +78,7 @@ delivery_write(struct store *s, const struct delivery *y, const struct schedule_
 
 /* Held documents are looked at again and again: the timeline says it once. */
 static bool
-told_already(struct store *s, int64_t document, enum event event)
+told_already(struct store *s, int64_t document, enum timeline_event event)
 {
 	struct query q = sql(s, SQL_EVENT_LAST);
 	int64_t last = 0;

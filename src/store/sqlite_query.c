@@ -133,7 +133,7 @@ each_event(struct store *s, int64_t document, store_event_cb cb, void *arg)
 	put_int(&q, document);
 	while (query_row(&q)) {
 		struct store_event e = {.at = get_when(&q)};
-		e.event = (enum event)get_int(&q);
+		e.event = (enum timeline_event)get_int(&q);
 		e.text = get_text(&q);
 		cb(arg, &e);
 	}

@@ -115,7 +115,7 @@ static const enum document_status statuses_by_state[STATE_COUNT] = {
 	[STATE_CLOSED] = STATUS_CLOSED,
 };
 
-static const enum event events_by_state[STATE_COUNT] = {
+static const enum timeline_event events_by_state[STATE_COUNT] = {
 	[STATE_ACCEPTED] = EVENT_ACCEPTED,
 	[STATE_SIGNED] = EVENT_SIGNED,
 	[STATE_SENDING] = EVENT_SENT,
@@ -186,7 +186,7 @@ direction_name(enum direction d)
 }
 
 const char *
-event_name(enum event e)
+event_name(enum timeline_event e)
 {
 	return (unsigned)e < EVENT_COUNT && event_names[e] ? event_names[e] : "";
 }
@@ -212,7 +212,7 @@ status_of_state(enum document_state s)
 	return (unsigned)s < STATE_COUNT ? statuses_by_state[s] : STATUS_UNKNOWN;
 }
 
-enum event
+enum timeline_event
 event_of_state(enum document_state s)
 {
 	return events_by_state[s];

@@ -34,7 +34,7 @@ enum document_state {
 	STATE_COUNT
 };
 
-enum event {
+enum timeline_event {
 	EVENT_ACCEPTED = 1,
 	EVENT_SIGNED,
 	EVENT_SENT,
@@ -77,7 +77,7 @@ bool state_is_peer(enum document_state);
 const char *state_name(enum document_state);
 enum document_state state_parse(const char *);
 const char *direction_name(enum direction); /* "in", "out" */
-const char *event_name(enum event);
+const char *event_name(enum timeline_event);
 const char *cause_name(enum cause);
 
 /* The state that a peer's status means for our outgoing document: STATE_NONE for those that name
@@ -86,7 +86,7 @@ enum document_state state_of_status(enum document_status);
 /* What we tell a peer about its document. */
 enum document_status status_of_state(enum document_state);
 /* The event that the timeline shows when a document comes to this state. */
-enum event event_of_state(enum document_state);
+enum timeline_event event_of_state(enum document_state);
 
 /* Writes the table as a diagram in plain text, one direction after the other. */
 void states_write(FILE *);
