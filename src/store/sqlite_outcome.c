@@ -177,11 +177,11 @@ static bool
 take_status(struct store *s, const struct delivery *y, const struct ending *e,
             const struct schedule_next *n)
 {
-	bool kept_older = state_of_status((enum document_status)e->status->status) == STATE_WAITING &&
-	                  n->state != STATE_WAITING && y->at.state != STATE_WAITING;
-
-	if (e->went != WENT_STATUS || y->at.kind == DELIVERY_STATUS || kept_older)
+	if (e->went != WENT_STATUS || y->at.kind == DELIVERY_STATUS)
 		return true;
+	bool waits = state_of_status((enum document_status)e->status->status) == STATE_WAITING;
+	if (waits && n->state != STATE_WAITING && y->at.state != STATE_WAITING)
+		return true; /* it takes nothing back: neither the number that came with it */
 	return db_document_particulars(s, y->document, e->status);
 }
 
