@@ -1,0 +1,104 @@
+#include "obmend/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define COPY_SIZE (64 << 10)
+
+static bool
+write_at(int fd, const void *data, size_t len, uint64_t offset)
+{
+	const uint8_t *p = data;
+
+	while (len) {
+		ssize_t n = pwrite(fd, p, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return true;
+}
+
+/* From growing memory into a memory descriptor, which travels to codec without being copied. */
+static bool
+leave_text(struct front_body *b)
+{
+	b->fd = memfd_create("body", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (b->fd < 0 || !write_at(b->fd, b->text.data, b->text.len, 0))
+		return false;
+	buf_free(&b->text);
+	return true;
+}
+
+bool
+front_body_add(struct front_body *b, const void *data, size_t len)
+{
+	bool kept;
+
+	errno = 0;
+	if (b->fd < 0 && b->size + len > WIRE_INLINE_BODY && !leave_text(b))
+		return false;
+	kept = b->fd < 0 ? buf_add(&b->text, data, len) : write_at(b->fd, data, len, b->size);
+	b->size += len;
+	return kept;
+}
+
+bool
+front_body_outgrown(const struct front_body *b)
+{
+	return !b->spooled && b->size > WIRE_MEMORY_BODY;
+}
+
+static bool
+copy_all(int from, int to, uint64_t size)
+{
+	static const size_t step = COPY_SIZE;
+	uint8_t *piece = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t at = 0;
+
+	while (piece != MAP_FAILED && at < size) {
+		ssize_t n = pread(from, piece, step, (off_t)at);
+		if (n <= 0 || !write_at(to, piece, (size_t)n, at))
+			break;
+		at += (uint64_t)n;
+	}
+	if (piece != MAP_FAILED)
+		munmap(piece, step);
+	return at == size;
+}
+
+bool
+front_body_move(struct front_body *b, int fd)
+{
+	bool ok = b->fd >= 0 ? copy_all(b->fd, fd, b->size) : write_at(fd, b->text.data, b->text.len, 0);
+
+	if (b->fd >= 0)
+		close(b->fd);
+	buf_free(&b->text);
+	b->fd = fd;
+	b->spooled = true;
+	return ok;
+}
+
+bool
+front_body_seal(struct front_body *b)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+
+	return b->fd < 0 || b->spooled || fcntl(b->fd, F_ADD_SEALS, seals) == 0;
+}
+
+void
+front_body_free(struct front_body *b)
+{
+	if (b->fd >= 0)
+		close(b->fd);
+	b->fd = -1;
+	buf_free(&b->text);
+}
