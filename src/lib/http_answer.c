@@ -115,6 +115,12 @@ http_conn_peer(const struct http_conn *c)
 	return &c->peer;
 }
 
+SSL_CTX *
+http_conn_context(const struct http_conn *c)
+{
+	return c->stream.ssl ? SSL_get_SSL_CTX(c->stream.ssl) : NULL;
+}
+
 /* Encoded at the first question: most connections of a metrics reader are never asked. */
 const uint8_t *
 http_conn_certificate(struct http_conn *c, size_t *len)

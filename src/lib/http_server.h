@@ -113,6 +113,9 @@ void http_resume(struct http_conn *);
 void http_set_data(struct http_conn *, void *);
 void *http_data(const struct http_conn *);
 const struct http_peer *http_conn_peer(const struct http_conn *);
+/* The TLS context in use: the listener's, or the one that its server name callback chose. NULL when
+ * plain. */
+SSL_CTX *http_conn_context(const struct http_conn *);
 /* DER of the peer's certificate, valid until `end`; NULL when there is none. */
 const uint8_t *http_conn_certificate(struct http_conn *, size_t *len);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,6 +49,19 @@ would_block(void)
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
+/* A resumed session brings back the certificate of the full handshake, which is not verified again:
+ * it may have expired since. */
+static bool
+still_valid(SSL *ssl)
+{
+	X509 *x = SSL_session_reused(ssl) ? SSL_get0_peer_certificate(ssl) : NULL;
+
+	if (!x || X509_cmp_current_time(X509_get0_notAfter(x)) > 0)
+		return true;
+	SSL_set_verify_result(ssl, X509_V_ERR_CERT_HAS_EXPIRED);
+	return false;
+}
+
 int
 http_stream_handshake(struct http_stream *s)
 {
@@ -58,7 +72,8 @@ http_stream_handshake(struct http_stream *s)
 	int r = SSL_do_handshake(s->ssl);
 	if (r == 1) {
 		s->established = true;
-		return 1;
+		s->failed = !still_valid(s->ssl);
+		return s->failed ? HTTP_STREAM_ERROR : 1;
 	}
 	s->read_needs_write = SSL_want_write(s->ssl);
 	int result = tls_result(s, r);
