@@ -62,8 +62,8 @@ warn_of_own(const struct directory *d)
 	struct participant p;
 
 	for (size_t i = 0; i < d->guard.own_count; i++) {
-		guid_format(&d->own[i], text);
-		if (!snapshot_by_guid(d->current.snapshot, &d->own[i], &p))
+		guid_format(&d->guard.own[i], text);
+		if (!snapshot_by_guid(d->current.snapshot, &d->guard.own[i], &p))
 			log_warning("register.own-missing", "participant=%s", text);
 		else if (p.status != PARTICIPANT_ACTIVE)
 			log_warning("register.own-inactive", "participant=%s status=%s", text,

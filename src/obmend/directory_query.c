@@ -72,8 +72,8 @@ own_json(const struct directory *d)
 
 	for (size_t i = 0; i < d->guard.own_count; i++) {
 		struct participant p;
-		bool found = d->current.snapshot && snapshot_by_guid(d->current.snapshot, &d->own[i], &p);
-		json_t *j = json_pack("{s:o, s:b}", "guid", guid_json(&d->own[i]), "found", found);
+		bool found = d->current.snapshot && snapshot_by_guid(d->current.snapshot, &d->guard.own[i], &p);
+		json_t *j = json_pack("{s:o, s:b}", "guid", guid_json(&d->guard.own[i]), "found", found);
 		if (found) {
 			json_object_set_new(j, "name", text_json(p.name));
 			json_object_set_new(j, "status", json_string(participant_status_name(p.status)));
@@ -90,7 +90,7 @@ held_json(const struct directory *d)
 {
 	const struct guard_verdict *v = &d->held.verdict;
 	const struct change_totals *t = &v->totals;
-	json_t *j = json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "candidate",
+	json_t *j = json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "number",
 	    (json_int_t)d->held.number, "fault", fault_code(FAULT_REGISTER_SHRINK), "before",
 	    (json_int_t)t->before, "after", (json_int_t)t->after, "vanished", (json_int_t)t->vanished,
 	    "deactivated", (json_int_t)t->deactivated, "added", (json_int_t)t->added, "changed",
@@ -234,11 +234,11 @@ verb_diff(struct directory *d, struct waiter w, const json_t *query)
 	query_reply(d, w, j);
 }
 
-/* {"candidate": n} accepts only what register.diff showed under this number. */
+/* {"number": n} accepts only what register.diff showed under this number. */
 static void
 verb_accept(struct directory *d, struct waiter w, const json_t *query)
 {
-	const json_t *number = json_object_get(query, "candidate");
+	const json_t *number = json_object_get(query, "number");
 
 	if (!d->held.version.snapshot) {
 		query_refused(d, w, FAULT_REGISTER_NOT_HELD, NULL);
