@@ -316,8 +316,8 @@ http_call_new(struct http_client *client, const struct http_request *r, http_don
 			close(r->body_fd);
 		return NULL;
 	}
-	*call = (struct http_call){.client = client, .done = done, .arg = arg, .body_fd = r->body_fd,
-	    .body_size = r->body_size, .answer_max = r->answer_max, .answer_fd = r->answer_fd,
+	*call = (struct http_call){.client = client, .done = done, .accept = r->accept,
+	    .arg = arg, .body_fd = r->body_fd, .body_size = r->body_size, .answer_max = r->answer_max, .answer_fd = r->answer_fd,
 	    .sent = WHEN_NONE, .answer.max = r->answer_max};
 	if (!http_request_parse(call, r, host, port, why) || !copy_body(call, r) ||
 	    !(call->timer = evtimer_new(client->base, http_call_timer_cb, call)) ||

@@ -35,7 +35,10 @@ void http_client_free(struct http_client *);
 struct http_request {
 	const char *url;            /* https only; sent to exactly as registered, query included */
 	SSL_CTX *tls;               /* borrowed for the client's life; pools are by origin and tls */
-	bool name_mismatch;         /* do not check the certificate's name: the caller checks the serial */
+	bool name_mismatch;         /* do not check the certificate's name: accept does it instead */
+	/* Asked with the server's certificate (DER) before the first byte of this request leaves; false
+	 * ends the call at HTTP_TLS. arg is the call's. NULL = no further check. */
+	bool (*accept)(void *arg, const uint8_t *certificate, size_t len);
 	const char *content_type;   /* NULL = GET without a body */
 	const char *soap_action;    /* unquoted; NULL = no such header */
 	bool expect_continue;

@@ -408,6 +408,11 @@ http_exchange_begin(struct http_connection *c)
 	struct http_call *call = c->call;
 	unsigned total = call->client->options.total_seconds;
 
+	if (call->accept && !call->accept(call->arg, c->certificate, c->certificate_len)) {
+		http_call_detail(call, "the server's certificate is not the registered one");
+		http_call_finish(call, HTTP_TLS, false);
+		return;
+	}
 	http_parser_init(&c->parser, HTTP_RESPONSE);
 	c->parser.data = c;
 	call->progress = when_monotonic();

@@ -74,6 +74,7 @@ struct http_call {
 	struct http_origin *origin;
 	struct http_connection *connection; /* NULL while waiting */
 	http_done_cb done;
+	bool (*accept)(void *, const uint8_t *, size_t);
 	void *arg;
 	struct event *timer;
 	/* request */

@@ -162,6 +162,7 @@ class Connection:
             self.after_body(path, {
                 "connection": self.number, "request": self.requests, "method": method,
                 "path": path, "length": length, "sha256": digest, "fields": fields,
+                "client": self.sock.getpeercert()["serialNumber"],
                 "resumed": self.sock.session_reused, "version": self.sock.version()})
 
 

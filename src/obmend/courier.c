@@ -1,0 +1,163 @@
+/*
+ * courier: connections to peers. It posts what store gives it to the URL that the register names at
+ * that moment, and hands what comes back to a codec. It never looks into a message.
+ */
+#include "obmend/courier.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "lib/log.h"
+#include "lib/sandbox.h"
+#include "lib/tls.h"
+
+#define IDLE_SECONDS 60      /* keep-alive of our side; servers drop theirs as they like */
+#define CONNECT_SECONDS 20   /* name, TCP, TLS */
+#define TOTAL_SECONDS 3600   /* a large body over a slow line; send-timeout guards the rest */
+#define STATUS_PEERS_MAX 200
+
+static SSL_CTX *
+make_context(struct self *self, unsigned certificate, bool legacy)
+{
+	struct tls_options o = {.side = TLS_CLIENT, .ca_file = self->conf->ca_file,
+	    .crl_file = self->conf->crl_file, .ciphers = self->conf->tls_ciphers, .legacy = legacy,
+	    .verify_chain = true};
+
+	return tls_context(self->conf, certificate, self->sync_signer, &o);
+}
+
+static bool
+wants_legacy(const struct conf *conf)
+{
+	for (unsigned i = 0; i < conf->peer_count; i++) {
+		if (conf->peers[i].tls_legacy)
+			return true;
+	}
+	return false;
+}
+
+/* One context for each certificate that some participant of ours sends with. */
+static bool
+make_contexts(struct self *self)
+{
+	struct courier *c = self->state;
+	const struct conf *conf = self->conf;
+
+	c->tls = calloc(conf->certificate_count + 1, sizeof *c->tls);
+	if (!c->tls)
+		return false;
+	for (unsigned i = 0; i < conf->participant_count; i++) {
+		unsigned n = conf->participants[i].certificate;
+		SSL_CTX **contexts = c->tls[n];
+		if (contexts[COURIER_TLS])
+			continue;
+		if (!(contexts[COURIER_TLS] = make_context(self, n, false)))
+			return false;
+		if (wants_legacy(conf) && !(contexts[COURIER_TLS_LEGACY] = make_context(self, n, true)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+courier_open(struct self *self)
+{
+	const struct conf *conf = self->conf;
+	struct http_client_options o = {.hosts_file = conf->hosts_file,
+	    .connections_per_origin = conf->peer_connections, .idle_seconds = IDLE_SECONDS,
+	    .connect_seconds = CONNECT_SECONDS, .progress_seconds = (unsigned)conf->send_timeout,
+	    .total_seconds = TOTAL_SECONDS};
+	struct courier *c = calloc(1, sizeof *c);
+
+	self->state = c;
+	if (!c)
+		return false;
+	TAILQ_INIT(&c->deliveries);
+	links_init(&c->links, conf);
+	c->http = http_client_new(self->base, &o);
+	return c->http && make_contexts(self);
+}
+
+static void
+on_snapshot(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	struct courier *c = self->state;
+	int fd = ipc_take_fd(f, 0);
+	struct snapshot *fresh = fd < 0 ? NULL : snapshot_open(fd);
+
+	(void)from;
+	if (!fresh) {
+		log_error("courier.bad-frame", "type=snapshot");
+		return;
+	}
+	if (c->snapshot)
+		snapshot_free(c->snapshot);
+	c->snapshot = fresh;
+}
+
+static void
+courier_stop(struct self *self)
+{
+	struct courier *c = self->state;
+
+	if (!c)
+		return;
+	courier_drop_deliveries(c);
+	if (c->http)
+		http_client_free(c->http);
+	for (unsigned i = 0; c->tls && i < self->conf->certificate_count; i++) {
+		for (int kind = 0; kind < COURIER_TLS_COUNT; kind++)
+			SSL_CTX_free(c->tls[i][kind]);
+	}
+	free(c->tls);
+	links_free(&c->links);
+	if (c->snapshot)
+		snapshot_free(c->snapshot);
+	free(c);
+	self->state = NULL;
+}
+
+/* The peers used last; the rest is only counted. */
+static json_t *
+peers_status(const struct courier *c)
+{
+	const struct link *l;
+	json_t *peers = json_array();
+	unsigned n = 0;
+
+	TAILQ_FOREACH(l, &c->links.list, entry) {
+		if (n++ == STATUS_PEERS_MAX)
+			break;
+		json_array_append_new(peers, link_status(l));
+	}
+	return peers;
+}
+
+static json_t *
+courier_status(struct self *self)
+{
+	const struct courier *c = self->state;
+
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o}", "in_flight", (int)c->in_flight,
+	    "window", (int)self->conf->send_window, "answered", (json_int_t)c->answered, "undelivered",
+	    (json_int_t)c->undelivered, "turned_away", (json_int_t)c->turned_away, "register",
+	    c->snapshot != NULL, "peer_count", (int)c->links.count, "peers", peers_status(c));
+}
+
+static const struct role_message messages[] = {
+    {ROLE_STORE, WIRE_DELIVER, courier_on_deliver},
+    {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
+};
+
+static const struct sandbox sandbox = {.allow = SANDBOX_CONNECT | SANDBOX_MEMFD};
+
+const struct role role_courier = {
+    .id = ROLE_COURIER,
+    .name = "courier",
+    .open = courier_open,
+    .stop = courier_stop,
+    .status = courier_status,
+    .messages = messages,
+    .message_count = sizeof messages / sizeof *messages,
+    .sandbox = &sandbox,
+};

@@ -1,0 +1,51 @@
+/* Inside courier. */
+#ifndef OBMEN_COURIER_H
+#define OBMEN_COURIER_H
+
+#include <openssl/ssl.h>
+#include "lib/http_client.h"
+#include "obmend/courier_link.h"
+#include "obmend/role.h"
+#include "obmend/wire.h"
+#include "register/snapshot.h"
+
+/* Contexts by own certificate and by the peer's need of old TLS. */
+enum { COURIER_TLS, COURIER_TLS_LEGACY, COURIER_TLS_COUNT };
+
+TAILQ_HEAD(delivery_list, delivery);
+
+struct courier {
+	struct http_client *http;
+	SSL_CTX *(*tls)[COURIER_TLS_COUNT]; /* [index of conf.certificates]; NULL where not needed */
+	struct snapshot *snapshot;          /* NULL until directory has sent one */
+	struct links links;
+	struct delivery_list deliveries;
+	unsigned in_flight;
+	unsigned next_codec;                /* among equals */
+	uint64_t answered, undelivered, turned_away;
+};
+
+/* One attempt, from WIRE_DELIVER to WIRE_ANSWER or WIRE_UNDELIVERED. */
+struct delivery {
+	TAILQ_ENTRY(delivery) entry;
+	struct self *self;
+	uint64_t id;
+	uint64_t kind;
+	struct guid sender, recipient, message_guid, document_guid;
+	struct link *link;
+	char serial[64]; /* as registered, when the certificate's name does not count */
+	struct http_call *call;
+};
+
+/* courier_delivery.c: handler of WIRE_DELIVER. */
+void courier_on_deliver(struct self *, struct peer, struct ipc_frame *);
+/* Ends all deliveries without a word: the process ends, store polls. */
+void courier_drop_deliveries(struct courier *);
+
+/* courier_outcome.c: what became of it. */
+void courier_outcome(struct delivery *, const struct http_result *);
+/* Tells store that nothing was sent. */
+void courier_turn_away(struct self *, uint64_t id, enum undelivered_class, enum fault,
+                       const char *detail, const char *url, when retry);
+
+#endif

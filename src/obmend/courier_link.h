@@ -1,0 +1,65 @@
+/*
+ * What courier knows about each URL that it sends to: a breaker and the figures for operators.
+ *
+ * A breaker opens after so many connections in a row that came to nothing; then one probe is let
+ * through after a pause, which doubles with every probe that fails, up to an hour.
+ */
+#ifndef OBMEN_COURIER_LINK_H
+#define OBMEN_COURIER_LINK_H
+
+#include <jansson.h>
+#include <sys/queue.h>
+#include "lib/catalogue.h"
+#include "lib/conf.h"
+#include "lib/when.h"
+
+#define LINKS_MAX 4096       /* URLs remembered; the idle and sound ones are forgotten first */
+#define LINK_PAUSE_MAX ((when)3600 * WHEN_SECOND)
+
+enum link_state { LINK_CLOSED, LINK_OPEN, LINK_PROBING };
+
+struct link {
+	TAILQ_ENTRY(link) entry;
+	char *url;
+	enum link_state state;
+	unsigned failures;   /* connections in a row */
+	when pause, probe_at;/* monotonic would not survive in a wish to the store: real time */
+	unsigned in_flight;
+	uint64_t answered, failed;
+	when last_answer;    /* WHEN_NONE = never */
+	when last_failure;
+	enum fault last_fault;
+	char last_detail[256];
+};
+
+struct links {
+	TAILQ_HEAD(link_list, link) list; /* last used first */
+	unsigned count;
+	unsigned failures_max;
+	when pause_first;
+};
+
+void links_init(struct links *, const struct conf *);
+void links_free(struct links *);
+
+/* The link of a URL, made when it is new. NULL when memory is exhausted. */
+struct link *link_find(struct links *, const char *url);
+
+/* May a call go out now? If not, *retry says when to ask again. A yes counts as in flight until
+ * link_end. */
+bool link_begin(struct link *, when now, when *retry);
+
+enum link_result {
+	LINK_ANSWERED,  /* any HTTP answer */
+	LINK_REACHED,   /* a connection, then trouble */
+	LINK_FAILED,    /* no connection */
+	LINK_UNTRIED,   /* ended for reasons of our own */
+};
+/* The end of a call. fault and detail are kept for operators; FAULT_NONE when all went well. */
+void link_end(struct links *, struct link *, enum link_result, when now, enum fault,
+              const char *detail);
+
+/* JSON object of the figures; a new reference. */
+json_t *link_status(const struct link *);
+
+#endif
