@@ -19,6 +19,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
 BUILD = BUILD if BUILD.is_absolute() else TOP / BUILD
+OBMENCTL = os.environ.get("OBMENCTL", BUILD / "obmenctl")
 PKI = TOP / "tests/pki"
 ADDRESS = "127.0.0.1"
 ZONE = ".obmen.local"
@@ -331,7 +332,7 @@ class Node:
 
     def ctl_text(self, *words, check=True):
         """Runs obmenctl as a person would; gives (status, output)."""
-        done = subprocess.run([str(w) for w in (BUILD / "obmenctl", "-s", self.socket, *words)],
+        done = subprocess.run([str(w) for w in (OBMENCTL, "-s", self.socket, *words)],
                               capture_output=True, text=True, check=False, timeout=60)
         if check and done.returncode != 0:
             raise Failure(f"obmenctl {' '.join(map(str, words))}: {done.stderr or done.stdout}")
@@ -340,7 +341,7 @@ class Node:
     def ctl(self, *words):
         """Runs obmenctl --json and gives its object; Failure when it refuses."""
         done = subprocess.run(
-            [str(w) for w in (BUILD / "obmenctl", "-s", self.socket, "--json", *words)],
+            [str(w) for w in (OBMENCTL, "-s", self.socket, "--json", *words)],
             capture_output=True, text=True, check=False, timeout=60)
         try:
             value = json.loads(done.stdout)
