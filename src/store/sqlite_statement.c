@@ -1,5 +1,6 @@
 /* Prepared statements: binding, reading, and what their errors mean. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include "lib/log.h"
@@ -37,11 +38,26 @@ means_full(int rc, int system)
 	return (rc & 0xff) == SQLITE_FULL || system == ENOSPC || system == EDQUOT || system == EFBIG;
 }
 
+/* errno of the last call that failed on the log or the database: sqlite3_system_errno has often
+ * forgotten it after the rollback. */
+static int
+system_error(sqlite3 *db)
+{
+	sqlite3_file *log = NULL;
+	int e = 0;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
+	    log->pMethods)
+		log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &e);
+	if (e == 0)
+		sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &e);
+	return e ? e : sqlite3_system_errno(db);
+}
+
 enum fault
 store_trouble(struct store *s, int rc)
 {
-	bool input_output = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
-	int system = input_output && s->db ? sqlite3_system_errno(s->db) : 0;
+	int system = (rc & 0xff) == SQLITE_IOERR && s->db ? system_error(s->db) : 0;
 
 	s->why = means_full(rc, system) ? FAULT_DISK_FULL : FAULT_STORE_FAILED;
 	log_trouble(s, s->why, s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));

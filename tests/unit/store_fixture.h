@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/log.h"
+#include "lib/outcome.h"
 #include "message/signature.h"
 #include "store/backend.h"
 
