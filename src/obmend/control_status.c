@@ -41,7 +41,7 @@ check_disk(struct facts *f)
 {
 	const json_t *store = json_object_get(f->roles, "store");
 
-	if (json_is_true(json_object_get(store, "full")))
+	if (json_is_true(json_object_get(store, "disk_full")))
 		note(f, FAULT_DISK_FULL, NULL);
 }
 
@@ -76,14 +76,13 @@ check_register(struct facts *f)
 		note(f, FAULT_REGISTER_EMPTY, NULL);
 		return;
 	}
-	if (json_is_true(json_object_get(directory, "held")) ||
-	    json_is_object(json_object_get(directory, "held")))
+	if (json_is_true(json_object_get(directory, "held")))
 		note(f, FAULT_REGISTER_SHRINK, NULL);
+	/* The directory knows better than the snapshot: an answer without news makes no new one. */
+	const json_t *age = json_object_get(directory, "age_seconds");
 	when checked = snapshot_checked(f->snapshot);
-	/* The directory knows better than the snapshot: an answer that changes nothing makes no new one. */
-	const char *text = json_string_value(json_object_get(directory, "checked"));
-	if (text)
-		when_parse(&checked, text, strlen(text));
+	if (age)
+		checked = when_now() - json_integer_value(age) * WHEN_SECOND;
 	if (checked != WHEN_NONE && when_now() - checked < REGISTER_OLD)
 		return;
 	if (checked != WHEN_NONE)
@@ -108,7 +107,7 @@ static void
 check_incoming(struct facts *f)
 {
 	const json_t *store = json_object_get(f->roles, "store");
-	const json_t *in = json_object_get(json_object_get(store, "documents"), "in");
+	const json_t *in = json_object_get(store, "in");
 	json_int_t waiting = json_integer_value(json_object_get(in, "waiting"));
 	char detail[32];
 

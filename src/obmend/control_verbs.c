@@ -53,7 +53,7 @@ static const struct argument find_arguments[] = {
     {"limit", ARGUMENT_NUMBER, .low = 1, .high = CONTROL_SCAN_MAX},
     END};
 static const struct argument accept_arguments[] = {
-    {"number", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX}, END};
+    {"candidate", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX}, END};
 static const struct argument queue_arguments[] = {
     {"limit", ARGUMENT_NUMBER, .low = 1, .high = 1000}, END};
 

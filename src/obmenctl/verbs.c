@@ -1,0 +1,231 @@
+/* Everything that obmenctl understands. */
+#include "obmenctl/ctl.h"
+
+#define FILE_METAVAR {"ФАЙЛ", "FILE"}
+#define TEXT_METAVAR {"ТЕКСТ", "TEXT"}
+#define DATE_METAVAR {"ГГГГ-ММ-ДД", "YYYY-MM-DD"}
+#define NUMBER_METAVAR {"БРОЙ", "COUNT"}
+#define END {.name = NULL}
+#define END_POSITIONAL {.key = NULL}
+
+const struct option_row global_options[] = {
+    {"socket", "socket", PLACE_LOCAL, OPTION_TEXT, NULL, {"ПЪТ", "PATH"},
+        {"команден сокет на възела (-s)", "the node's control socket (-s)"}, false},
+    {"json", "json", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"отговорът е един обект JSON", "the answer is one JSON object"}, false},
+    {"lang", "lang", PLACE_LOCAL, OPTION_TEXT, NULL, {"bg|en", "bg|en"},
+        {"език на изхода", "language of the output"}, false},
+    {"help", "help", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"помощ за командата (-h)", "help for the command (-h)"}, false},
+    END};
+
+static const struct option_row none[] = {END};
+
+static const struct option_row send_options[] = {
+    {"to", "to", PLACE_REQUEST, OPTION_TEXT, NULL, {"УЧАСТНИК", "PARTICIPANT"},
+        {"получател: GUID, ЕИК или име", "recipient: GUID, EIK or name"}, true},
+    {"from", "from", PLACE_REQUEST, OPTION_TEXT, NULL, {"УЧАСТНИК", "PARTICIPANT"},
+        {"подател, ако възелът обслужва няколко", "sender, when the node serves several"}, false},
+    {"about", "about", PLACE_DOCUMENT, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"относно", "subject"}, false},
+    {"subject", "about", PLACE_DOCUMENT, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"същото като --about", "the same as --about"}, false},
+    {"kind", "kind", PLACE_DOCUMENT, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"вид на документа", "kind of document"}, false},
+    {"number", "number", PLACE_DOCUMENT, OPTION_TEXT, NULL, {"НОМЕР", "NUMBER"},
+        {"регистрационен номер при нас", "our own registration number"}, false},
+    {"date", "date", PLACE_DOCUMENT, OPTION_TEXT, NULL, DATE_METAVAR,
+        {"дата на номера; ако липсва, днес", "date of the number; today when missing"}, false},
+    {"attach", "files", PLACE_LOCAL, OPTION_LIST, NULL, FILE_METAVAR,
+        {"прикачен файл; може няколко пъти", "attachment; may be repeated"}, false},
+    {"comment", "comment", PLACE_DOCUMENT, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"бележка", "comment"}, false},
+    {"correspondent", "correspondents", PLACE_LOCAL, OPTION_LIST, NULL,
+        {"ИМЕ[;ГРАД]", "NAME[;CITY]"},
+        {"кореспондент; може няколко пъти", "correspondent; may be repeated"}, false},
+    {"attention-to", "attention_to", PLACE_DOCUMENT, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"на вниманието на", "for the attention of"}, false},
+    {"close-by", "date_close", PLACE_DOCUMENT, OPTION_TEXT, NULL, DATE_METAVAR,
+        {"искан срок за приключване", "date by which it should be closed"}, false},
+    {"parent", "parent", PLACE_LOCAL, OPTION_TEXT, NULL, {"GUID", "GUID"},
+        {"документът е в отговор на този", "the document answers this one"}, false},
+    {"wait", "wait", PLACE_LOCAL, OPTION_NUMBER, NULL, {"СЕКУНДИ", "SECONDS"},
+        {"чака решението на получателя", "wait for the recipient's decision"}, false},
+    END};
+static const struct positional_row send_positionals[] = {
+    {"files", PLACE_LOCAL, FILE_METAVAR, false, true}, END_POSITIONAL};
+
+static const struct option_row list_options[] = {
+    {"in", "direction", PLACE_REQUEST, OPTION_FLAG, "in", {NULL, NULL},
+        {"само входящи", "incoming only"}, false},
+    {"out", "direction", PLACE_REQUEST, OPTION_FLAG, "out", {NULL, NULL},
+        {"само изходящи", "outgoing only"}, false},
+    {"state", "state", PLACE_REQUEST, OPTION_TEXT, NULL, {"СЪСТОЯНИЕ", "STATE"},
+        {"waiting, registered, refused, stopped, closed, failed, ...",
+            "waiting, registered, refused, stopped, closed, failed, ..."}, false},
+    {"peer", "peer", PLACE_REQUEST, OPTION_TEXT, NULL, {"УЧАСТНИК", "PARTICIPANT"},
+        {"само с този участник", "with this participant only"}, false},
+    {"limit", "limit", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"най-много толкова, от най-новия", "at most so many, from the newest"}, false},
+    {"before", "before", PLACE_REQUEST, OPTION_NUMBER, NULL, {"РЕД", "ROW"},
+        {"само преди този ред: следваща страница", "only before this row: the next page"}, false},
+    END};
+
+static const struct positional_row document_positional[] = {
+    {"document", PLACE_REQUEST, {"ДОКУМЕНТ", "DOCUMENT"}, true, false}, END_POSITIONAL};
+
+static const struct option_row register_options[] = {
+    {"number", "number", PLACE_REQUEST, OPTION_TEXT, NULL, {"НОМЕР", "NUMBER"},
+        {"входящ номер при нас", "our registration number"}, true},
+    {"date", "date", PLACE_REQUEST, OPTION_TEXT, NULL, DATE_METAVAR,
+        {"дата на номера; ако липсва, днес", "date of the number; today when missing"}, false},
+    {"close-by", "date_close", PLACE_REQUEST, OPTION_TEXT, NULL, DATE_METAVAR,
+        {"очаквано приключване", "expected closing date"}, false},
+    END};
+static const struct option_row refuse_options[] = {
+    {"reason", "reason", PLACE_REQUEST, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"причина, която подателят вижда", "reason that the sender sees"}, true},
+    END};
+static const struct option_row end_options[] = {
+    {"reason", "reason", PLACE_REQUEST, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"причина, която подателят вижда", "reason that the sender sees"}, false},
+    {"close-by", "date_close", PLACE_REQUEST, OPTION_TEXT, NULL, DATE_METAVAR,
+        {"очаквано приключване", "expected closing date"}, false},
+    END};
+
+static const struct option_row output_options[] = {
+    {"output", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"къде; ако липсва, под собственото име на файла", "where; otherwise under the file's own name"},
+        false},
+    {"force", "force", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"презаписва съществуващ файл", "overwrite a file that exists"}, false},
+    END};
+static const struct option_row body_options[] = {
+    {"output", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"къде; ако липсва, на стандартния изход", "where; otherwise to standard output"}, false},
+    {"force", "force", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"презаписва съществуващ файл", "overwrite a file that exists"}, false},
+    END};
+static const struct positional_row save_positionals[] = {
+    {"document", PLACE_REQUEST, {"ДОКУМЕНТ", "DOCUMENT"}, true, false},
+    {"number", PLACE_LOCAL, {"НОМЕР-НА-ФАЙЛ", "FILE-NUMBER"}, false, false}, END_POSITIONAL};
+static const struct positional_row body_positionals[] = {
+    {"document", PLACE_REQUEST, {"ДОКУМЕНТ", "DOCUMENT"}, true, false},
+    {"which", PLACE_REQUEST, {"КОЕ", "WHICH"}, true, false}, END_POSITIONAL};
+
+static const struct option_row participants_options[] = {
+    {"limit", "limit", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"най-много толкова", "at most so many"}, false},
+    {"offset", "offset", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"без първите толкова", "without the first so many"}, false},
+    END};
+static const struct positional_row participant_positional[] = {
+    {"participant", PLACE_REQUEST, {"УЧАСТНИК", "PARTICIPANT"}, true, false}, END_POSITIONAL};
+static const struct option_row limit_options[] = {
+    {"limit", "limit", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"най-много толкова", "at most so many"}, false},
+    END};
+static const struct positional_row find_positional[] = {
+    {"text", PLACE_REQUEST, TEXT_METAVAR, true, false}, END_POSITIONAL};
+static const struct option_row accept_options[] = {
+    {"candidate", "candidate", PLACE_REQUEST, OPTION_NUMBER, NULL, {"НОМЕР", "NUMBER"},
+        {"само този, който register diff показа", "only the one that register diff showed"}, false},
+    END};
+
+static const struct option_row verify_options[] = {
+    {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"PEM с удостоверителите на обмена", "PEM of the exchange's authorities"}, false},
+    {"no-chain", "no_chain", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"само подписът; не и кой е издал сертификата", "the signature only, not who issued the certificate"},
+        false},
+    {"crl", "crl", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"списък на отменените сертификати", "list of revoked certificates"}, false},
+    {"at", "at", PLACE_LOCAL, OPTION_TEXT, NULL, {"ВРЕМЕ", "TIME"},
+        {"към този момент; иначе към датата на съобщението",
+            "at this moment; otherwise at the message's own date"}, false},
+    END};
+static const struct positional_row file_positional[] = {
+    {"file", PLACE_LOCAL, FILE_METAVAR, true, false}, END_POSITIONAL};
+static const struct positional_row help_positional[] = {
+    {"words", PLACE_LOCAL, {"КОМАНДА", "COMMAND"}, false, true}, END_POSITIONAL};
+static const struct positional_row no_positional[] = {END_POSITIONAL};
+
+const struct verb_row verb_rows[] = {
+    {{"status", NULL}, none, no_positional, "status", NULL, render_status,
+        {"състоянието на възела с едно изречение и следващата стъпка",
+            "the state of the node in one sentence, and the next step"},
+        {"obmenctl status", "obmenctl status"}},
+    {{"document", "send"}, send_options, send_positionals, "document.send", run_send, NULL,
+        {"изпраща документ", "sends a document"},
+        {"obmenctl document send --to 000695089 --number 94-00-17 --about \"Покана\" писмо.pdf\n"
+         "obmenctl document send --to \"Община Пример\" --attach а.pdf --attach б.pdf --wait 60",
+            "obmenctl document send --to 000695089 --number 94-00-17 --about Invitation letter.pdf\n"
+            "obmenctl document send --to \"Example Municipality\" --attach a.pdf --wait 60"}},
+    {{"document", "list"}, list_options, no_positional, "document.list", NULL, render_documents,
+        {"документите, най-новите първо", "the documents, newest first"},
+        {"obmenctl document list --in --state waiting", "obmenctl document list --in --state waiting"}},
+    {{"document", "show"}, none, document_positional, "document.show", NULL, render_document,
+        {"един документ: състояние, хронология, доказателства, какво следва",
+            "one document: state, timeline, evidence, what comes next"},
+        {"obmenctl document show 42", "obmenctl document show 42"}},
+    {{"document", "save"}, output_options, save_positionals, "document.save", run_save, NULL,
+        {"записва прикачен файл", "saves an attachment"},
+        {"obmenctl document save 42\nobmenctl document save 42 2 --output приложение.pdf",
+            "obmenctl document save 42\nobmenctl document save 42 2 --output annex.pdf"}},
+    {{"document", "body"}, body_options, body_positionals, "document.body", run_body, NULL,
+        {"точните байтове на едно доказателство", "the exact bytes of one piece of evidence"},
+        {"obmenctl document body 42 message --output съобщение.xml",
+            "obmenctl document body 42 message --output message.xml"}},
+    {{"document", "register"}, register_options, document_positional, "document.register", NULL,
+        render_changed,
+        {"регистрира входящ документ; подателят научава номера",
+            "registers an incoming document; the sender learns the number"},
+        {"obmenctl document register 42 --number ВХ-107", "obmenctl document register 42 --number IN-107"}},
+    {{"document", "refuse"}, refuse_options, document_positional, "document.refuse", NULL, render_changed,
+        {"отказва входящ документ с причина", "refuses an incoming document with a reason"},
+        {"obmenctl document refuse 42 --reason \"Не е от нашата компетентност\"",
+            "obmenctl document refuse 42 --reason \"Not our competence\""}},
+    {{"document", "stop"}, end_options, document_positional, "document.stop", NULL, render_changed,
+        {"спира работата по регистриран документ", "stops work on a registered document"},
+        {"obmenctl document stop 42", "obmenctl document stop 42"}},
+    {{"document", "close"}, end_options, document_positional, "document.close", NULL, render_changed,
+        {"приключва регистриран документ", "closes a registered document"},
+        {"obmenctl document close 42", "obmenctl document close 42"}},
+    {{"participant", "list"}, participants_options, no_positional, "participant.list", NULL,
+        render_participants,
+        {"участниците от регистъра", "the participants of the register"},
+        {"obmenctl participant list --limit 20", "obmenctl participant list --limit 20"}},
+    {{"participant", "show"}, none, participant_positional, "participant.show", NULL, render_participant,
+        {"един участник: адрес, сертификат, състояние", "one participant: address, certificate, status"},
+        {"obmenctl participant show 000695089", "obmenctl participant show 000695089"}},
+    {{"participant", "find"}, limit_options, find_positional, "participant.find", NULL,
+        render_participants,
+        {"търси по част от името, ЕИК, GUID или адрес", "looks by part of the name, EIK, GUID or host"},
+        {"obmenctl participant find пример", "obmenctl participant find example"}},
+    {{"register", "show"}, none, no_positional, "register.show", NULL, render_register,
+        {"копието на регистъра: брой, възраст, източник", "the copy of the register: count, age, source"},
+        {"obmenctl register show", "obmenctl register show"}},
+    {{"register", "refresh"}, none, no_positional, "register.refresh", NULL, render_register_refresh,
+        {"взема целия регистър сега", "fetches the whole register now"},
+        {"obmenctl register refresh", "obmenctl register refresh"}},
+    {{"register", "diff"}, none, no_positional, "register.diff", NULL, render_register_diff,
+        {"какво би променил задържаният регистър", "what the held register would change"},
+        {"obmenctl register diff", "obmenctl register diff"}},
+    {{"register", "accept"}, accept_options, no_positional, "register.accept", NULL,
+        render_register_accept,
+        {"прилага задържания регистър", "applies the held register"},
+        {"obmenctl register accept", "obmenctl register accept"}},
+    {{"queue", "list"}, limit_options, no_positional, "queue.list", NULL, render_queue,
+        {"какво чака за изпращане и кога е следващият опит", "what waits to be sent, and when"},
+        {"obmenctl queue list", "obmenctl queue list"}},
+    {{"verify", NULL}, verify_options, file_positional, NULL, run_verify, NULL,
+        {"проверява подписано съобщение без връзка с възела", "checks a signed message, without the node"},
+        {"obmenctl verify съобщение.xml --ca /etc/obmen/ca.pem\n"
+         "obmenctl verify съобщение.xml --no-chain --at 2026-11-21T09:30:00+02:00",
+            "obmenctl verify message.xml --ca /etc/obmen/ca.pem\n"
+            "obmenctl verify message.xml --no-chain --at 2026-11-21T09:30:00+02:00"}},
+    {{"help", NULL}, none, help_positional, NULL, run_help, NULL,
+        {"помощ", "help"}, {"obmenctl help document send", "obmenctl help document send"}},
+};
+
+const size_t verb_row_count = sizeof verb_rows / sizeof *verb_rows;
