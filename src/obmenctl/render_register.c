@@ -46,7 +46,7 @@ render_participants(struct ctl *ctl, const json_t *answer)
 	}
 	table_print(t, 0);
 	if (number_of(answer, "total") > (long long)json_array_size(list))
-		fprintf(ctl->err, say(ctl, "Показани %zu от %lld.\n", "Shown %zu of %lld.\n"),
+		fprintf(ctl->err, SAY(ctl, "Показани %zu от %lld.\n", "Shown %zu of %lld.\n"),
 		    json_array_size(list), number_of(answer, "total"));
 }
 

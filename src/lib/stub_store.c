@@ -1,6 +1,0 @@
-/* Temporary: until the role has landed. Delete this file then. */
-#include "lib/sandbox.h"
-#include "obmend/role.h"
-
-static const struct sandbox sandbox = {0};
-const struct role role_store = {.id = ROLE_STORE, .name = "store", .sandbox = &sandbox};
