@@ -32,14 +32,17 @@ struct draft {
 	uint8_t to_sign[64];
 	size_t to_sign_len;
 	char detail[160];
+	bool refused; /* the detail names what is wrong with the message */
 };
 
 static enum draft_state
 fail(struct draft *d, const char *what, const char *name)
 {
 	d->stage = STAGE_FAILED;
-	if (!d->detail[0])
-		snprintf(d->detail, sizeof d->detail, "%s%s%.100s", what, name ? " " : "", name ? name : "");
+	if (d->detail[0])
+		return DRAFT_FAILED;
+	d->refused = name != NULL;
+	snprintf(d->detail, sizeof d->detail, "%s%s%.100s", what, name ? " " : "", name ? name : "");
 	return DRAFT_FAILED;
 }
 
@@ -305,6 +308,12 @@ const char *
 draft_detail(const struct draft *d)
 {
 	return d->detail;
+}
+
+bool
+draft_refused(const struct draft *d)
+{
+	return d->refused;
 }
 
 static bool

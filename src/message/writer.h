@@ -38,6 +38,9 @@ size_t draft_digest(const struct draft *, uint8_t out[64]);
 enum draft_state draft_sign(struct draft *, const void *signature, size_t len);
 /* What went wrong, for people; "" before. */
 const char *draft_detail(const struct draft *);
+/* True when the message itself is at fault, and writing it again would fail again; false when memory
+ * ran out or the receiver of the bytes stopped. */
+bool draft_refused(const struct draft *);
 
 /* Exact size of the inner message when attachment sizes are known (attachment.size); 0 when the
  * message cannot be written. */
