@@ -67,12 +67,13 @@ outgoing_begin(struct outgoing *o, const struct identity *identity, size_t max)
 	return o->draft || fail(o, FAULT_INTERNAL, true, "no memory");
 }
 
-/* A draft that fails by itself has found the message incomplete. */
 static enum draft_state
 checked(struct outgoing *o, enum draft_state state)
 {
+	bool refused = state == DRAFT_FAILED && draft_refused(o->draft);
+
 	if (state == DRAFT_FAILED)
-		fail(o, FAULT_FIELD_VALUE, false, draft_detail(o->draft));
+		fail(o, refused ? FAULT_FIELD_VALUE : FAULT_INTERNAL, !refused, draft_detail(o->draft));
 	return state;
 }
 

@@ -5,7 +5,7 @@
 #include "message/writer.h"
 #include "soap/envelope.h"
 
-#define OUTGOING_MEMORY ((size_t)1 << 20) /* texts that do not go to a file */
+#define OUTGOING_MEMORY ((size_t)16 << 20) /* texts that do not go to a file: large details */
 
 struct outgoing {
 	struct message message; /* filled before outgoing_begin */

@@ -345,7 +345,8 @@ short_attachments_fail(void **state)
 
 	ask(w, &c, &files, 1);
 	await_composed(w, &r, &fd);
-	assert_int_not_equal(r.outcome, OUTCOME_DONE);
+	assert_int_equal(r.outcome, OUTCOME_PERMANENT);
+	assert_int_equal(r.fault, FAULT_FIELD_VALUE);
 }
 
 static void
