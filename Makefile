@@ -118,7 +118,7 @@ sandbox: packages
 # sanitizers only, which see more and are ten times faster.
 VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,buf reader envelope signature \
 	soap_register snapshot wire store),$(UNIT))
-NETWORK_TESTS  = $(wildcard tests/network/*_test)
+NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test
 SAN_BUILD      = build/address-undefined
 
 check: check-packages
