@@ -76,40 +76,40 @@ read_pieces(const char *text, size_t len, size_t piece, const struct register_li
 }
 
 /* As a whole and byte by byte: the outcome must be the same. */
-static struct got
+static const struct got *
 read_answer(const char *text)
 {
-	struct got whole, bytes;
+	static struct got whole, bytes; /* the participants point into it */
 
 	read_pieces(text, strlen(text), strlen(text), NULL, &whole);
 	read_pieces(text, strlen(text), 1, NULL, &bytes);
 	assert_int_equal(whole.fault, bytes.fault);
 	assert_int_equal(whole.count, bytes.count);
 	assert_memory_equal(whole.text, bytes.text, sizeof whole.text);
-	return whole;
+	return &whole;
 }
 
-static struct got
+static const struct got *
 read_good(const char *text)
 {
-	struct got g = read_answer(text);
+	const struct got *g = read_answer(text);
 
-	if (g.fault != FAULT_NONE)
-		print_message("%s\n", g.detail);
-	assert_int_equal(g.fault, FAULT_NONE);
-	assert_string_equal(g.detail, "");
+	if (g->fault != FAULT_NONE)
+		print_message("%s\n", g->detail);
+	assert_int_equal(g->fault, FAULT_NONE);
+	assert_string_equal(g->detail, "");
 	return g;
 }
 
 static void
 assert_refused(const char *text, const char *words)
 {
-	struct got g = read_answer(text);
+	const struct got *g = read_answer(text);
 
-	assert_int_equal(g.fault, FAULT_REGISTER_ANSWER);
-	if (!strstr(g.detail, words))
-		print_message("%s\n", g.detail);
-	assert_non_null(strstr(g.detail, words));
+	assert_int_equal(g->fault, FAULT_REGISTER_ANSWER);
+	if (!strstr(g->detail, words))
+		print_message("%s\n", g->detail);
+	assert_non_null(strstr(g->detail, words));
 }
 
 static void
@@ -125,16 +125,16 @@ as_published(void **state)
 	synthetic_entity(&b, &s);
 	synthetic_entity(&b, &t);
 	buf_adds(&b, SYNTHETIC_TAIL);
-	struct got g = read_good(buf_str(&b));
-	assert_int_equal(g.count, 2);
-	assert_string_equal(g.all[0].name, s.name);
-	assert_string_equal(g.all[0].uri, s.uri);
-	assert_string_equal(g.all[0].fax, "");
-	assert_int_equal(g.all[0].status, PARTICIPANT_ACTIVE);
-	assert_int_equal(g.all[1].status, PARTICIPANT_INACTIVE);
+	const struct got *g = read_good(buf_str(&b));
+	assert_int_equal(g->count, 2);
+	assert_string_equal(g->all[0].name, s.name);
+	assert_string_equal(g->all[0].uri, s.uri);
+	assert_string_equal(g->all[0].fax, "");
+	assert_int_equal(g->all[0].status, PARTICIPANT_ACTIVE);
+	assert_int_equal(g->all[1].status, PARTICIPANT_INACTIVE);
 	when mark;
 	assert_true(when_parse(&mark, "2024-03-01T10:00:00+02:00", 25));
-	assert_int_equal(g.answer.last_change, mark);
+	assert_int_equal(g->answer.last_change, mark);
 	buf_free(&b);
 }
 
@@ -142,7 +142,7 @@ static void
 any_order_and_unknown_elements(void **state)
 {
 	(void)state;
-	struct got g = read_good(ANSWER(
+	const struct got *g = read_good(ANSWER(
 	    "<e><Status>Active</Status><Region><Guid>" GUID2 "</Guid><Services><item>" SERVICE(
 	        "https://wrong.invalid/", "Active") "</item></Services></Region>"
 	    "<Services><x><Status>Active</Status><Other>1</Other><URI> https://a.invalid/x?wsdl\n</URI>"
@@ -151,23 +151,23 @@ any_order_and_unknown_elements(void **state)
 	    "<LastChange>2024-03-01T10:00:00Z</LastChange><CertificateSN> 0a1B </CertificateSN>"
 	    "<Guid>" GUID1 "</Guid><AdministrativeBodyName>\tА &amp; <![CDATA[<Б>]]> </AdministrativeBodyName>"
 	    "<EntityIdentifier>000000017</EntityIdentifier></e>"));
-	assert_int_equal(g.count, 1);
-	assert_string_equal(g.all[0].uri, "https://a.invalid/x?wsdl");
-	assert_string_equal(g.all[0].service_version, "many");
-	assert_string_equal(g.all[0].name, "\tА & <Б> ");
-	assert_string_equal(g.all[0].eik, "000000017");
-	assert_string_equal(g.all[0].certificate_serial, "0a1B");
-	assert_string_equal(g.all[0].email, "a@b");
-	assert_string_equal(g.all[0].fax, "");
-	assert_int_equal(g.all[0].status, PARTICIPANT_ACTIVE);
-	assert_int_equal(g.answer.last_change, g.all[0].last_change);
+	assert_int_equal(g->count, 1);
+	assert_string_equal(g->all[0].uri, "https://a.invalid/x?wsdl");
+	assert_string_equal(g->all[0].service_version, "many");
+	assert_string_equal(g->all[0].name, "\tА & <Б> ");
+	assert_string_equal(g->all[0].eik, "000000017");
+	assert_string_equal(g->all[0].certificate_serial, "0a1B");
+	assert_string_equal(g->all[0].email, "a@b");
+	assert_string_equal(g->all[0].fax, "");
+	assert_int_equal(g->all[0].status, PARTICIPANT_ACTIVE);
+	assert_int_equal(g->answer.last_change, g->all[0].last_change);
 }
 
 static void
 the_service_is_chosen_by_guid(void **state)
 {
 	(void)state;
-	struct got g = read_good(ANSWER(
+	const struct got *g = read_good(ANSWER(
 	    "<i><Guid>" GUID1 "</Guid><Status>Active</Status><Services>"
 	    "<i><Guid>{11111111-f1fa-4938-8b2b-12a78c86988f}</Guid><Name>Документооборот</Name>"
 	    "<URI>https://other.invalid/</URI><Status>Active</Status></i>"
@@ -175,33 +175,33 @@ the_service_is_chosen_by_guid(void **state)
 	    "<i><Guid>" GUID2 "</Guid><Status>Active</Status><Services>"
 	    "<i><Guid>{11111111-f1fa-4938-8b2b-12a78c86988f}</Guid><URI>https://other.invalid/</URI>"
 	    "<Status>Active</Status></i></Services></i>"));
-	assert_int_equal(g.count, 2);
-	assert_string_equal(g.all[0].uri, "https://right.invalid/");
-	assert_int_equal(g.all[0].status, PARTICIPANT_TEMPORARILY_INACTIVE);
-	assert_string_equal(g.all[1].uri, "");
-	assert_int_equal(g.all[1].service_status, PARTICIPANT_INACTIVE);
-	assert_int_equal(g.all[1].status, PARTICIPANT_INACTIVE);
+	assert_int_equal(g->count, 2);
+	assert_string_equal(g->all[0].uri, "https://right.invalid/");
+	assert_int_equal(g->all[0].status, PARTICIPANT_TEMPORARILY_INACTIVE);
+	assert_string_equal(g->all[1].uri, "");
+	assert_int_equal(g->all[1].service_status, PARTICIPANT_INACTIVE);
+	assert_int_equal(g->all[1].status, PARTICIPANT_INACTIVE);
 }
 
 static void
 unknown_status_is_inactive(void **state)
 {
 	(void)state;
-	struct got g = read_good(ANSWER("<i><Guid>" GUID1 "</Guid><Status>Perhaps</Status><Services><i>"
+	const struct got *g = read_good(ANSWER("<i><Guid>" GUID1 "</Guid><Status>Perhaps</Status><Services><i>"
 	    SERVICE("https://a.invalid/", "Active") "</i></Services></i><i><Guid>" GUID2
 	    "</Guid><Services><i>" SERVICE("https://a.invalid/", "Active") "</i></Services></i>"));
-	assert_int_equal(g.all[0].status, PARTICIPANT_INACTIVE);
-	assert_int_equal(g.all[1].status, PARTICIPANT_INACTIVE);
+	assert_int_equal(g->all[0].status, PARTICIPANT_INACTIVE);
+	assert_int_equal(g->all[1].status, PARTICIPANT_INACTIVE);
 }
 
 static void
 unreadable_entities_are_counted(void **state)
 {
 	(void)state;
-	struct got g = read_good(ANSWER("<i><Guid>nobody</Guid></i><i xsi:nil='true'/><i/>"
+	const struct got *g = read_good(ANSWER("<i><Guid>nobody</Guid></i><i xsi:nil='true'/><i/>"
 	    "<i><Guid>{00000000-0000-0000-0000-000000000000}</Guid></i><i><Guid>" GUID1 "</Guid></i>"));
-	assert_int_equal(g.count, 1);
-	assert_int_equal(g.answer.skipped, 4);
+	assert_int_equal(g->count, 1);
+	assert_int_equal(g->answer.skipped, 4);
 }
 
 static void
@@ -216,9 +216,9 @@ nobody_found(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
-		struct got g = read_good(answers[i]);
-		assert_int_equal(g.count, 0);
-		assert_int_equal(g.answer.last_change, WHEN_NONE);
+		const struct got *g = read_good(answers[i]);
+		assert_int_equal(g->count, 0);
+		assert_int_equal(g->answer.last_change, WHEN_NONE);
 	}
 }
 
@@ -227,7 +227,7 @@ static void
 forward_references(void **state)
 {
 	(void)state;
-	struct got g = read_good(
+	const struct got *g = read_good(
 	    OPEN "<n:R><return href='#d'/></n:R>"
 	    "<multiRef id='d'><LastChange>2024-03-01T10:00:00Z</LastChange><Entities href='#l'/></multiRef>"
 	    "<multiRef id='l'><item href='#1'/><item href='#2'/></multiRef>"
@@ -237,12 +237,12 @@ forward_references(void **state)
 	    "<multiRef id='g'>" GUID1 "</multiRef><multiRef id='c'><Phone>02</Phone></multiRef>"
 	    "<multiRef id='s'><item href='#x'/></multiRef>"
 	    "<multiRef id='x'>" SERVICE("https://a.invalid/", "Active") "</multiRef>" CLOSE);
-	assert_int_equal(g.count, 2);
-	assert_int_equal(g.answer.participants, 2);
-	assert_string_equal(g.all[0].phone, "02");
-	assert_string_equal(g.all[0].uri, "https://a.invalid/");
-	assert_string_equal(g.all[1].uri, "https://a.invalid/");
-	assert_int_equal(g.all[1].status, PARTICIPANT_ACTIVE);
+	assert_int_equal(g->count, 2);
+	assert_int_equal(g->answer.participants, 2);
+	assert_string_equal(g->all[0].phone, "02");
+	assert_string_equal(g->all[0].uri, "https://a.invalid/");
+	assert_string_equal(g->all[1].uri, "https://a.invalid/");
+	assert_int_equal(g->all[1].status, PARTICIPANT_ACTIVE);
 }
 
 /* A list inline whose members refer backwards (PHP, for equal objects) and forwards. */
@@ -250,28 +250,28 @@ static void
 mixed_references(void **state)
 {
 	(void)state;
-	struct got g = read_good(ANSWER(
+	const struct got *g = read_good(ANSWER(
 	    "<i><Guid>" GUID1 "</Guid><Contact id='ref1'><Phone>02</Phone></Contact></i>"
 	    "<i><Guid>" GUID2 "</Guid><Contact href='#ref1'/></i>"
 	    "<i><Guid>{0b0e7a52-1111-4222-8333-9a9a9a9a9a03}</Guid><Contact href='#later'/></i>"
 	    "<i id='self'><Guid>{0b0e7a52-1111-4222-8333-9a9a9a9a9a04}</Guid>"
 	    "<Contact id='later'><Phone>04</Phone></Contact></i>"));
-	assert_int_equal(g.count, 4);
-	assert_string_equal(g.all[1].phone, "02");
-	assert_string_equal(g.all[2].phone, "04"); /* 04 itself came first */
-	assert_string_equal(g.all[3].phone, "04");
+	assert_int_equal(g->count, 4);
+	assert_string_equal(g->all[1].phone, "02");
+	assert_string_equal(g->all[2].phone, "04"); /* 04 itself came first */
+	assert_string_equal(g->all[3].phone, "04");
 }
 
 static void
 broken_references(void **state)
 {
 	(void)state;
-	struct got g = read_good(ANSWER(
+	const struct got *g = read_good(ANSWER(
 	    "<i href='#nowhere'/><i href='http://x.invalid/#a'/><i id='a' href='#b'/><i id='b' href='#a'/>"
 	    "<i id='c' href='#c'/><i><Guid>" GUID1 "</Guid><Contact href='#gone'/><Services href='#c'/></i>"));
-	assert_int_equal(g.count, 1);
-	assert_int_equal(g.answer.skipped, 5);
-	assert_string_equal(g.all[0].phone, "");
+	assert_int_equal(g->count, 1);
+	assert_int_equal(g->answer.skipped, 5);
+	assert_string_equal(g->all[0].phone, "");
 }
 
 static void
