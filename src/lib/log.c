@@ -36,7 +36,7 @@ escape_controls(char *s)
 	}
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 line(enum log_level level, const char *event, const char *fmt, va_list ap)
 {
 	static const char *const names[] = {"debug", "info", "warning", "error"};
