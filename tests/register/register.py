@@ -126,7 +126,7 @@ LAUGHS = ('<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a0 "ha">%s]>\n<x>&a9;</x
 
 def wrong_types(e, i):
     """Each participant is wrong in another way; the third of four is right."""
-    broken = dict(e)
+    broken = dict(e, rendered=None)
     if i % 4 == 0:
         broken["guid"] = "not a guid"
     elif i % 4 == 1:
