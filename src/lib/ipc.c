@@ -233,7 +233,8 @@ next_frame(const uint8_t *data, size_t len, size_t *at, const int *fds, unsigned
 		return false;
 	*f = (struct ipc_frame){.type = h.type, .id = h.id, .payload = data + *at + sizeof h,
 	    .len = h.len, .nfds = h.nfds};
-	memcpy(f->fds, fds + *fd_at, h.nfds * sizeof(int));
+	if (h.nfds)
+		memcpy(f->fds, fds + *fd_at, h.nfds * sizeof(int));
 	*at += sizeof h + h.len;
 	*fd_at += h.nfds;
 	return true;
