@@ -442,7 +442,11 @@ test_big_body(void **state)
 	assert_int_equal(s.r.stage, HTTP_ANSWERED);
 	assert_int_equal(fact(&s, "length"), SIZE);
 	assert_non_null(strstr(s.body, sha256));
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what is freed */
 	assert_true(after.ru_maxrss - before.ru_maxrss < 4096);
+#else
+	(void)before, (void)after;
+#endif
 }
 
 /* Refused before it has all left: the answer counts, and the rest is not sent. */
