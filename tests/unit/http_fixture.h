@@ -344,4 +344,16 @@ figure(int port, const char *name)
 	return atol(at + strlen(label));
 }
 
+/* Waits until only the asking connection is open. */
+static inline void
+settle(int port)
+{
+	for (int i = 0; i < 300; i++) {
+		if (figure(port, "open") == 1)
+			return;
+		usleep(10000);
+	}
+	assert_int_equal(figure(port, "open"), 1);
+}
+
 #endif

@@ -388,8 +388,7 @@ abrupt_resets(void **state)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 		close(fd);
 	}
-	nap(800);
-	assert_int_equal(figure(port, "open"), 1);
+	settle(port);
 	long begins = figure(port, "begins"), ends = figure(port, "ends");
 	assert_int_equal(ends, begins + 1);
 }
@@ -406,8 +405,7 @@ thousand_connections(void **state)
 		}
 		close(fd);
 	}
-	nap(100);
-	assert_int_equal(figure(port, "open"), 1);
+	settle(port);
 }
 
 static void
@@ -416,9 +414,10 @@ address_limit(void **state)
 	int fds[40], refused = 0;
 
 	(void)state;
+	settle(port);
 	for (int i = 0; i < 36; i++)
 		fds[i] = dial(port);
-	nap(50);
+	nap(200);
 	for (int i = 0; i < 36; i++) {
 		struct pollfd p = {.fd = fds[i], .events = POLLIN};
 		refused += poll(&p, 1, 0) == 1;
@@ -430,7 +429,7 @@ address_limit(void **state)
 	close(other);
 	for (int i = 0; i < 36; i++)
 		close(fds[i]);
-	nap(50);
+	settle(port);
 	assert_int_equal(figure(port, "limited"), 6);
 }
 
@@ -442,20 +441,21 @@ connection_limit(void **state)
 	char from[16];
 
 	(void)state;
+	settle(port);
 	for (int i = 0; i < 40; i++) {
 		snprintf(from, sizeof from, "127.0.0.%d", 2 + i % 4);
 		fds[i] = dial_from(from, port);
 		assert_true(fds[i] >= 0);
 	}
-	nap(50);
+	nap(200);
 	assert_int_equal(dial_from("127.0.0.9", port), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	say(fds[39], "GET /who HTTP/1.1\r\n" HOST "\r\n");
 	assert_contains(hear(fds[39], "certificate", 1000), "200 OK");
 	for (int i = 0; i < 40; i++)
 		close(fds[i]);
-	nap(100);
-	assert_int_equal(figure(port, "open"), 1);
+	nap(200);
+	settle(port);
 	assert_int_equal(figure(port, "full"), 1);
 }
 
