@@ -21,8 +21,8 @@ http_date(char out[32])
 static bool
 last_answer(const struct http_conn *c, const struct http_answer *a)
 {
-	return a->close || c->closing || c->eof || !c->head || !c->head->keep_alive || !c->body.done ||
-	    !c->server->open;
+	return a->close || c->closing || c->eof || !c->server->open || !c->head ||
+	    !c->head->keep_alive || !c->body.done;
 }
 
 void
@@ -40,7 +40,8 @@ http_respond(struct http_conn *c, const struct http_answer *a)
 	else if (c->head->http10)
 		connection = "Connection: keep-alive\r\n";
 	http_date(date);
-	buf_addf(&c->out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n",
+	buf_addf(&c->out,
+	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n",
 	    a->status, http_status_str((enum http_status)a->status), date,
 	    a->content_type ? a->content_type : "text/plain; charset=utf-8", a->len, connection,
 	    a->fields ? a->fields : "");
@@ -61,8 +62,10 @@ http_conn_refuse(struct http_conn *c, int status, enum fault fault, const char *
 	http_server_event(s, HTTP_EVENT_REFUSED, &c->peer, detail);
 	c->why = detail;
 	c->paused = false;
-	http_respond(c,
-	    &(struct http_answer){.status = status, .body = text, .len = strlen(text), .close = true});
+	http_respond(c, &(struct http_answer){.status = status,
+	    .body = text,
+	    .len = strlen(text),
+	    .close = true});
 }
 
 void

@@ -1,7 +1,7 @@
 #include "lib/http_body.h"
 
-enum { CONTENT, SIZE_FIRST, SIZE, SIZE_PAD, EXTENSION, SIZE_LF, CHUNK, CHUNK_CR, CHUNK_LF, TRAILER_FIRST,
-	TRAILER, TRAILER_LF, END_LF };
+enum { CONTENT, SIZE_FIRST, SIZE, SIZE_PAD, EXTENSION, SIZE_LF, CHUNK, CHUNK_CR, CHUNK_LF,
+	TRAILER_FIRST, TRAILER, TRAILER_LF, END_LF };
 
 void
 http_body_begin(struct http_body *b, bool chunked, uint64_t content_length)

@@ -23,8 +23,8 @@ struct http_body {
 
 void http_body_begin(struct http_body *, bool chunked, uint64_t content_length);
 /*
- * Takes some of the bytes and returns how many (at least one unless done or bad); *content_len of them,
- * from *content, are content. To be called until all bytes are taken, or done, or bad.
+ * Takes some of the bytes and returns how many (at least one unless done or bad); *content_len of
+ * them, from *content, are content. To be called until all bytes are taken, or done, or bad.
  */
 size_t http_body_take(struct http_body *, const uint8_t *data, size_t len, const uint8_t **content,
                       size_t *content_len);

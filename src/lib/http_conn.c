@@ -1,9 +1,9 @@
 /*
  * One connection of the HTTP server: its states, its clock, and the way of bytes in and out.
  *
- * Everything happens in turn(), which is called when the socket or the clock says something, or after
- * a kick. The functions that the user calls only note what is wanted and kick; so no callback is ever
- * called from inside the user's own call, and nothing is freed under its feet.
+ * Everything happens in turn(), which is called when the socket or the clock says something, or
+ * after a kick. The functions that the user calls only note what is wanted and kick; so no callback
+ * is ever called from inside the user's own call, and nothing is freed under its feet.
  */
 #include "lib/http_conn.h"
 
@@ -18,7 +18,6 @@
 #include "lib/tls.h"
 
 #define READS_PER_TURN 4 /* of HTTP_READ_SIZE: then others have their turn */
-#define LINGER_TIME (2 * WHEN_SECOND)
 #define LINGER_MAX (4u << 20) /* bytes thrown away after our goodbye */
 
 void
@@ -36,8 +35,8 @@ http_conn_kick(struct http_conn *c)
 		event_active(&c->kick, 0, 0);
 }
 
-static void
-die(struct http_conn *c, const char *why)
+void
+http_conn_die(struct http_conn *c, const char *why)
 {
 	if (!c->why)
 		c->why = why;
@@ -48,137 +47,6 @@ static void
 report(struct http_conn *c, enum http_event e, const char *detail)
 {
 	http_server_event(c->server, e, &c->peer, detail);
-}
-
-/* ---- requests ---- */
-
-/* The request is over for its user. */
-static void
-end_request(struct http_conn *c)
-{
-	bool announced = c->announced;
-	const char *why = c->why;
-
-	c->announced = false;
-	c->why = NULL;
-	if (announced)
-		c->server->calls.end(c->server->arg, c, why);
-	c->data = NULL;
-	free(c->head);
-	c->head = NULL;
-	c->scan = (struct http_scan){0};
-	c->paused = c->accepted = c->complete = false;
-}
-
-/* Accepts the body unless the user wants to wait; completes a request that is all here. */
-static void
-body_ready(struct http_conn *c)
-{
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-	if (c->state != CONN_BODY || c->paused)
-		return;
-	if (!c->accepted) {
-		c->accepted = true;
-		http_conn_enter(c, CONN_BODY);
-		if (c->head->expect_continue)
-			buf_adds(&c->out, go_on);
-	}
-	if (c->body.done) {
-		c->complete = true;
-		http_conn_enter(c, CONN_WAIT);
-		c->server->calls.complete(c->server->arg, c);
-	}
-}
-
-static void
-refuse_size(struct http_conn *c)
-{
-	http_conn_refuse(c, 413, FAULT_HTTP_TOO_LARGE, c->server->size_limit);
-}
-
-static void
-head_complete(struct http_conn *c, const void *data, size_t len)
-{
-	struct http_server *s = c->server;
-	const char *why;
-	int status = http_head_parse(&c->head, data, len, &why);
-
-	buf_free(&c->in);
-	if (status == 503) {
-		die(c, why);
-	} else if (status) {
-		http_conn_refuse(c, status, FAULT_HTTP_MALFORMED, why);
-	} else if (c->head->content_length > s->limits.body_max) {
-		refuse_size(c);
-	} else {
-		http_conn_enter(c, CONN_BODY);
-		http_body_begin(&c->body, c->head->chunked, c->head->content_length);
-		c->announced = true;
-		s->stats.requests++;
-		s->calls.request(s->arg, c, c->head);
-		body_ready(c);
-	}
-}
-
-static size_t
-step_idle(struct http_conn *c, const uint8_t *data, size_t len)
-{
-	(void)data;
-	(void)len;
-	http_conn_enter(c, CONN_HEAD);
-	c->begun = c->since;
-	c->in.max = c->server->limits.head_bytes;
-	return 0;
-}
-
-static size_t
-step_head(struct http_conn *c, const uint8_t *data, size_t len)
-{
-	const struct http_limits *limits = &c->server->limits;
-	size_t taken;
-	enum http_scanned r = http_scan(&c->scan, data, len, &taken);
-
-	if (r == HTTP_SCAN_BAD)
-		http_conn_refuse(c, 400, FAULT_HTTP_MALFORMED, "bytes that HTTP/1.1 does not allow in a head");
-	else if (c->scan.bytes > limits->head_bytes)
-		http_conn_refuse(c, 431, FAULT_HTTP_MALFORMED, "the head is too long");
-	else if (c->scan.fields > limits->head_fields)
-		http_conn_refuse(c, 431, FAULT_HTTP_MALFORMED, "too many header fields");
-	else if (r == HTTP_SCAN_DONE && c->in.len == 0)
-		head_complete(c, data, taken);
-	else if (!buf_add(&c->in, data, taken))
-		die(c, "out of memory");
-	else if (r == HTTP_SCAN_DONE)
-		head_complete(c, c->in.data, c->in.len);
-	return taken;
-}
-
-static size_t
-step_body(struct http_conn *c, const uint8_t *data, size_t len)
-{
-	struct http_server *s = c->server;
-	const uint8_t *content;
-	size_t content_len;
-	size_t taken = http_body_take(&c->body, data, len, &content, &content_len);
-
-	if (c->body.bad)
-		http_conn_refuse(c, 400, FAULT_HTTP_MALFORMED, "the chunks of the body are broken");
-	else if (c->body.total > s->limits.body_max)
-		refuse_size(c);
-	else if (content_len)
-		s->calls.body(s->arg, c, content, content_len);
-	body_ready(c);
-	return taken;
-}
-
-static size_t (*const steps[])(struct http_conn *, const uint8_t *, size_t) = {
-    [CONN_IDLE] = step_idle, [CONN_HEAD] = step_head, [CONN_BODY] = step_body, [CONN_DEAD] = NULL};
-
-static bool
-consuming(const struct http_conn *c)
-{
-	return steps[c->state] && !c->paused;
 }
 
 /* ---- bytes in ---- */
@@ -194,13 +62,13 @@ deaf(const struct http_conn *c)
 static void
 feed(struct http_conn *c, const uint8_t *data, size_t len)
 {
-	while (len && consuming(c)) {
-		size_t n = steps[c->state](c, data, len);
+	while (len && http_conn_consuming(c)) {
+		size_t n = http_conn_step(c, data, len);
 		data += n;
 		len -= n;
 	}
 	if (len && !deaf(c) && !buf_add(&c->rest, data, len))
-		die(c, "out of memory");
+		http_conn_die(c, "out of memory");
 }
 
 static void
@@ -208,30 +76,31 @@ feed_rest(struct http_conn *c)
 {
 	struct buf rest = c->rest;
 
-	if (!rest.len || !consuming(c))
+	if (!rest.len || !http_conn_consuming(c))
 		return;
 	c->rest = (struct buf){0};
 	feed(c, rest.data, rest.len);
 	buf_free(&rest);
 }
 
-/* Reading is allowed while nothing waits to be consumed: at most one read lies in memory. Also while
- * the user thinks, because a connection that was reset should be noticed. */
+/* Reading is allowed while nothing waits to be consumed: at most one read lies in memory. Also
+ * while the user thinks, because a connection that was reset should be noticed. */
 static bool
 may_read(const struct http_conn *c)
 {
 	return c->state < CONN_LINGER && !c->paused && !c->eof && !deaf(c) && c->rest.len == 0;
 }
 
-/* The peer will send no more. What it asked completely is still answered (half-closed connection). */
+/* The peer will send no more. What it asked completely is still answered (half-closed
+ * connection). */
 static void
 ended(struct http_conn *c)
 {
 	c->eof = c->closing = true;
 	if (c->state == CONN_IDLE || c->state == CONN_HEAD)
-		die(c, NULL);
+		http_conn_die(c, NULL);
 	else if (c->state == CONN_BODY)
-		die(c, "the peer closed the connection inside its request");
+		http_conn_die(c, "the peer closed the connection inside its request");
 }
 
 static void
@@ -246,7 +115,7 @@ read_some(struct http_conn *c)
 		if (n == HTTP_STREAM_BLOCKED)
 			return;
 		if (n == HTTP_STREAM_ERROR) {
-			die(c, "the connection was lost");
+			http_conn_die(c, "the connection was lost");
 			return;
 		}
 		if (n == 0) {
@@ -257,7 +126,7 @@ read_some(struct http_conn *c)
 		c->moved += (uint64_t)n;
 		c->progress = when_monotonic();
 		feed(c, s->scratch, (size_t)n);
-		if (!consuming(c))
+		if (!http_conn_consuming(c))
 			break; /* a request is complete: do not ask the socket for another */
 	}
 	/* The socket does not announce what TLS has decrypted already. */
@@ -272,7 +141,7 @@ linger(struct http_conn *c)
 {
 	http_stream_finish(&c->stream);
 	if (c->eof)
-		die(c, NULL);
+		http_conn_die(c, NULL);
 	else
 		http_conn_enter(c, CONN_LINGER);
 }
@@ -280,7 +149,7 @@ linger(struct http_conn *c)
 static void
 answered(struct http_conn *c)
 {
-	end_request(c);
+	http_conn_end_request(c);
 	buf_free(&c->out);
 	c->out_sent = 0;
 	c->used = true;
@@ -298,14 +167,14 @@ flush(struct http_conn *c)
 	if (c->state >= CONN_LINGER)
 		return;
 	if (c->out.failed)
-		die(c, "out of memory");
+		http_conn_die(c, "out of memory");
 	while (c->state < CONN_LINGER && c->out_sent < c->out.len) {
 		long n = http_stream_write(&c->stream, c->out.data + c->out_sent,
 		    c->out.len - c->out_sent);
 		if (n == HTTP_STREAM_BLOCKED)
 			return;
 		if (n < 0) {
-			die(c, "the connection was lost");
+			http_conn_die(c, "the connection was lost");
 			return;
 		}
 		c->out_sent += (size_t)n;
@@ -327,7 +196,7 @@ throw_away(struct http_conn *c)
 	if (n > 0)
 		c->moved += (uint64_t)n;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->moved > LINGER_MAX)
-		die(c, NULL);
+		http_conn_die(c, NULL);
 }
 
 /* ---- the handshake ---- */
@@ -361,48 +230,6 @@ handshake(struct http_conn *c)
 
 /* ---- the clock ---- */
 
-/* When a transfer is too slow if no further byte moves: silent for body_time, or below the rate. */
-static when
-transfer_deadline(const struct http_conn *c)
-{
-	const struct http_limits *l = &c->server->limits;
-	when silent = c->progress + l->body_time;
-
-	if (!l->body_rate)
-		return silent;
-	uint64_t rate = l->body_rate;
-	uint64_t earned = c->moved / rate * WHEN_SECOND + c->moved % rate * WHEN_SECOND / rate;
-	when slow = c->since + l->body_time + (when)earned;
-	return slow < silent ? slow : silent;
-}
-
-static when
-deadline(const struct http_conn *c)
-{
-	const struct http_limits *l = &c->server->limits;
-	when d;
-
-	switch (c->state) {
-	case CONN_HANDSHAKE:
-		return c->since + l->head_time;
-	case CONN_IDLE:
-		return c->since + (c->used ? l->idle_time : l->head_time);
-	case CONN_HEAD:
-		return c->begun + l->head_time;
-	case CONN_BODY:
-		if (c->paused)
-			return c->paused_at + l->answer_time;
-		d = transfer_deadline(c);
-		return d < c->begun + l->total_time ? d : c->begun + l->total_time;
-	case CONN_WAIT:
-		return c->since + l->answer_time;
-	case CONN_ANSWER:
-		return transfer_deadline(c);
-	default:
-		return c->since + LINGER_TIME;
-	}
-}
-
 static void
 expire(struct http_conn *c)
 {
@@ -421,9 +248,9 @@ expire(struct http_conn *c)
 	if (state == CONN_HEAD || (state == CONN_BODY && !c->paused))
 		http_conn_refuse(c, 408, FAULT_HTTP_TIMEOUT, what[state]);
 	if (state == CONN_ANSWER)
-		http_stream_reset(&c->stream); /* megabytes may lie in the kernel for a peer that stalls */
+		http_stream_reset(&c->stream); /* megabytes may lie in the kernel */
 	if (c->state == state)
-		die(c, "timed out");
+		http_conn_die(c, "timed out");
 }
 
 /* ---- turns ---- */
@@ -445,7 +272,7 @@ static void
 rearm(struct http_conn *c)
 {
 	const struct http_stream *s = &c->stream;
-	when d = deadline(c), wait;
+	when d = http_conn_deadline(c), wait;
 
 	set_event(&c->readable, &c->reading,
 	    c->state == CONN_LINGER || may_read(c) || s->write_needs_read);
@@ -469,13 +296,13 @@ turn(struct http_conn *c, bool readable)
 		throw_away(c);
 	if (c->state == CONN_HANDSHAKE)
 		handshake(c);
-	body_ready(c);
+	http_conn_body_ready(c);
 	flush(c);
 	feed_rest(c);
 	if (readable || http_stream_pending(&c->stream) || c->stream.read_needs_write)
 		read_some(c);
 	flush(c);
-	if (c->state != CONN_DEAD && when_monotonic() >= deadline(c)) {
+	if (c->state != CONN_DEAD && when_monotonic() >= http_conn_deadline(c)) {
 		expire(c);
 		flush(c);
 	}
@@ -485,7 +312,7 @@ turn(struct http_conn *c, bool readable)
 		return;
 	}
 	rearm(c);
-	if (c->rest.len && consuming(c))
+	if (c->rest.len && http_conn_consuming(c))
 		http_conn_kick(c); /* a pipelined request: others first */
 }
 
@@ -553,7 +380,7 @@ http_conn_free(struct http_conn *c)
 	c->state = CONN_DEAD;
 	if (!c->why)
 		c->why = "the connection was closed";
-	end_request(c);
+	http_conn_end_request(c);
 	event_del(&c->readable);
 	event_del(&c->writable);
 	event_del(&c->timer);

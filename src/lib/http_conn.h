@@ -1,5 +1,11 @@
-/* Inside of the HTTP server: one connection (http_conn.c), and what it tells its server
- * (http_server.c). Not for others. */
+/*
+ * Inside of the HTTP server, not for others: connections as its files see them.
+ *
+ *	http_server.c  listening, limits        http_conn.c    one connection: turns, bytes
+ *	http_steps.c   from bytes to requests   http_answer.c  what the user calls
+ *	http_clock.c   time limits              http_stream.c  TLS or plain socket
+ *	http_head.c    heads                    http_body.c    where bodies end
+ */
 #ifndef OBMEN_HTTP_CONN_H
 #define OBMEN_HTTP_CONN_H
 
@@ -15,6 +21,7 @@
 #include "lib/http_stream.h"
 
 #define HTTP_READ_SIZE (16 << 10) /* one TLS record */
+#define HTTP_ADDRESS_BUCKETS 1024
 
 enum conn_state {
 	CONN_HANDSHAKE,
@@ -94,7 +101,7 @@ struct http_server {
 	struct http_stats stats;
 	struct http_conns conns;
 	struct http_listener *listeners;
-	struct address_count *addresses[1024];
+	struct address_count *addresses[HTTP_ADDRESS_BUCKETS];
 	struct event retry;   /* look again whether there are descriptors */
 	bool open;            /* the user's wish */
 	bool exhausted;       /* out of descriptors or memory */
@@ -116,6 +123,26 @@ void http_conn_refuse(struct http_conn *, int status, enum fault, const char *de
 /* Lets the connection look at itself again at the end of this turn of the loop. */
 void http_conn_kick(struct http_conn *);
 void http_conn_enter(struct http_conn *, enum conn_state);
+/* Marks it dead; the turn that is under way, or a kick, frees it. The first reason counts. */
+void http_conn_die(struct http_conn *, const char *why);
+
+/* ---- http_steps.c ---- */
+
+/* True when the state has a use for bytes; then http_conn_step takes some and says how many. */
+bool http_conn_consuming(const struct http_conn *);
+size_t http_conn_step(struct http_conn *, const uint8_t *data, size_t len);
+/* Accepts the body unless the user wants to wait; completes a request that is all here. */
+void http_conn_body_ready(struct http_conn *);
+/* The request is over for its user. */
+void http_conn_end_request(struct http_conn *);
+
+/* ---- http_clock.c ---- */
+
+/* When it expires (monotonic), if nothing happens. */
+when http_conn_deadline(const struct http_conn *);
+
+/* ---- http_server.c ---- */
+
 
 /* The server counts a connection out and listens again if it had stopped. */
 void http_server_closed(struct http_server *, struct address_count *);

@@ -167,7 +167,8 @@ count(const struct http_head *h, const char *name)
 static bool
 host_valid(const char *s)
 {
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]");
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                     "0123456789.-_:[]");
 
 	return n > 0 && n < 256 && !s[n];
 }
@@ -220,8 +221,8 @@ check_framing(struct http_head *h, const char **why)
 	const char *coding = http_head_find(h, "Transfer-Encoding");
 
 	*why = "the body's length is ambiguous";
-	if (count(h, "Content-Length") > 1 || count(h, "Transfer-Encoding") > 1 || (length && coding) ||
-	    (coding && h->http10))
+	if (count(h, "Content-Length") > 1 || count(h, "Transfer-Encoding") > 1 ||
+	    (length && coding) || (coding && h->http10))
 		return 400;
 	if (coding && strcasecmp(coding, "chunked") != 0) {
 		*why = "Transfer-Encoding other than chunked";

@@ -1,10 +1,10 @@
 /*
  * The head of an HTTP/1.1 request: strict about its bytes, then read by http-parser.
  *
- * Debian builds http-parser in its lenient mode: it takes bare LF, folded lines, spaces in names and
- * chunks without their LF. Whatever stands in front of us (a balancer, a scanner) may read such bytes
- * otherwise than we do, which is how requests are smuggled (RFC 9112 section 11.2). So every byte
- * first passes the scanner here; http-parser sees only heads whose form is beyond doubt.
+ * Debian builds http-parser in its lenient mode: it takes bare LF, folded lines, spaces in names
+ * and chunks without their LF. Whatever stands in front of us (a balancer, a scanner) may read such
+ * bytes otherwise than we do, which is how requests are smuggled (RFC 9112 section 11.2). So every
+ * byte first passes the scanner here; http-parser sees only heads whose form is beyond doubt.
  */
 #ifndef OBMEN_HTTP_HEAD_H
 #define OBMEN_HTTP_HEAD_H
@@ -41,7 +41,7 @@ struct http_head {
 	const char *method;
 	const char *path;  /* begins with '/', or is "*"; as sent, escapes untouched */
 	const char *query; /* after '?', NULL when there is none */
-	const char *host;  /* Host, checked to be a host with an optional port; "" in HTTP/1.0 without it */
+	const char *host;  /* a host with an optional port, checked; "" in HTTP/1.0 without Host */
 	bool http10;
 	bool keep_alive;
 	bool chunked;

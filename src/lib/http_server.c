@@ -11,7 +11,6 @@
 
 #define BACKLOG 512
 #define ACCEPTS_PER_TURN 32
-#define ADDRESS_BUCKETS (sizeof((struct http_server *)0)->addresses / sizeof(struct address_count *))
 
 /* ---- connections by address ---- */
 
@@ -37,7 +36,7 @@ address_slot(struct http_server *s, const struct in6_addr *key)
 
 	for (size_t i = 0; i < sizeof key->s6_addr; i++)
 		h = (h ^ key->s6_addr[i]) * 16777619u;
-	struct address_count **slot = &s->addresses[h % ADDRESS_BUCKETS];
+	struct address_count **slot = &s->addresses[h % HTTP_ADDRESS_BUCKETS];
 	while (*slot && memcmp(&(*slot)->address, key, sizeof *key) != 0)
 		slot = &(*slot)->next;
 	return slot;
@@ -90,8 +89,8 @@ address_text(const struct sockaddr_storage *from, char out[INET6_ADDRSTRLEN])
 
 /*
  * Stops and starts listening without closing the socket, which the sandbox would not let us open
- * again: on Linux shutdown(2) of a listening socket resets what waits in its queue, refuses what comes
- * and keeps the port; listen(2) opens it again.
+ * again: on Linux shutdown(2) of a listening socket resets what waits in its queue, refuses what
+ * comes and keeps the port; listen(2) opens it again.
  */
 static void
 listener_set(struct http_listener *l, bool on)
@@ -99,7 +98,7 @@ listener_set(struct http_listener *l, bool on)
 	if (on == l->listening)
 		return;
 	if (on && listen(l->fd, BACKLOG) != 0)
-		return; /* somebody took the port meanwhile: tried again with the next change or second */
+		return; /* somebody took the port meanwhile: tried again in a second */
 	l->listening = on;
 	if (on) {
 		event_add(&l->readable, NULL);
@@ -171,8 +170,8 @@ accepted(struct http_listener *l, int fd, const struct sockaddr_storage *from)
 	if (counted->count > s->limits.connections_per_address) {
 		close(fd);
 		s->stats.address_limited++;
-		http_server_event(s, HTTP_EVENT_ADDRESS_LIMIT, &(struct http_peer){.address = address},
-		    NULL);
+		http_server_event(s, HTTP_EVENT_ADDRESS_LIMIT,
+		    &(struct http_peer){.address = address}, NULL);
 		http_server_closed(s, counted);
 		return;
 	}
@@ -189,7 +188,8 @@ listener_event(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPTS_PER_TURN && l->listening; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;
-		int conn = accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+		int conn = accept4(fd, (struct sockaddr *)&from, &len, flags);
 		if (conn >= 0) {
 			accepted(l, conn, &from);
 			if (s->stats.open >= s->limits.connections)

@@ -1,10 +1,10 @@
 /*
- * An HTTP/1.1 server over TLS, or plain for local addresses: connections, limits, framing. It knows no
- * routes; its user sees requests.
+ * An HTTP/1.1 server over TLS, or plain for local addresses: connections, limits, framing. It knows
+ * no routes; its user sees requests.
  *
- * One request at a time on a connection; pipelined ones wait in the socket. A request is a sequence of
- * callbacks: request, body*, complete, end. Between `request` and `end` the user may answer at any
- * moment. SIGPIPE must be ignored in the process.
+ * One request at a time on a connection; pipelined ones wait in the socket. A request is a sequence
+ * of callbacks: request, body*, complete, end. Between `request` and `end` the user may answer at
+ * any moment. SIGPIPE must be ignored in the process.
  */
 #ifndef OBMEN_HTTP_SERVER_H
 #define OBMEN_HTTP_SERVER_H
@@ -22,7 +22,7 @@ struct http_conn;
 
 /* Times are durations in nanoseconds (WHEN_SECOND). All must be set. */
 struct http_limits {
-	unsigned connections;             /* at this number listening stops: TCP connections are refused */
+	unsigned connections;             /* at this number TCP connections are refused */
 	unsigned connections_per_address; /* further ones are closed at once; IPv6 counts by /64 */
 	size_t head_bytes;                /* request line and headers */
 	unsigned head_fields;             /* at most HTTP_FIELDS_MAX */
@@ -48,20 +48,22 @@ enum http_event {
 	HTTP_EVENT_REFUSED,          /* the server itself refused a request; detail: why */
 	HTTP_EVENT_TIMEOUT,          /* detail: of what */
 	HTTP_EVENT_ADDRESS_LIMIT,    /* one connection too many from this address */
-	HTTP_EVENT_FULL,             /* all connections in use, or no descriptors: listening stopped */
+	HTTP_EVENT_FULL,             /* no connections or descriptors left: listening stopped */
 };
 
 struct http_callbacks {
-	/* The head is complete, nothing of the body was read. To refuse, answer here: the connection is
-	 * closed after the answer if a body was announced. Otherwise the body is accepted when this
-	 * returns, or after http_pause when http_resume is called; only then 100-continue is sent. */
+	/* The head is complete, nothing of the body was read. To refuse, answer here: the
+	 * connection is closed after the answer if a body was announced. Otherwise the body is
+	 * accepted when this returns, or after http_pause when http_resume is called; only then
+	 * 100-continue is sent. */
 	void (*request)(void *arg, struct http_conn *, const struct http_head *);
 	/* Content, in order. All of it is to be taken. */
 	void (*body)(void *arg, struct http_conn *, const void *data, size_t len);
 	/* The body is complete. */
 	void (*complete)(void *arg, struct http_conn *);
-	/* Exactly once for each `request`, and never from inside a function below: the answer was handed to
-	 * the kernel (why NULL), or there will be none. Afterwards the user must not touch this request. */
+	/* Exactly once for each `request`, and never from inside a function below: the answer was
+	 * handed to the kernel (why NULL), or there will be none. Afterwards the user must not
+	 * touch this request. */
 	void (*end)(void *arg, struct http_conn *, const char *why);
 	/* For logs and counters; may be NULL. detail may be NULL. */
 	void (*event)(void *arg, enum http_event, const struct http_peer *, const char *detail);
@@ -70,7 +72,7 @@ struct http_callbacks {
 struct http_stats {
 	uint64_t accepted, address_limited, full; /* connections */
 	uint64_t handshakes, resumed, handshakes_failed;
-	uint64_t requests, refused, timeouts;     /* refused: by the server itself, malformed or too large */
+	uint64_t requests, refused, timeouts;     /* refused: malformed or too large */
 	uint64_t bytes_in, bytes_out;             /* of HTTP, without TLS */
 	unsigned open;                            /* connections now */
 };
@@ -81,13 +83,15 @@ struct http_server *http_server_new(struct event_base *, const struct http_limit
 /* Closes everything; `end` is called for requests that are under way. */
 void http_server_free(struct http_server *);
 /*
- * Serves a listening socket; takes the descriptor. tls is borrowed for the server's life, NULL = plain.
+ * Serves a listening socket; takes the descriptor. tls is borrowed for the server's life, NULL =
+ * plain.
  */
 bool http_server_add(struct http_server *, int fd, SSL_CTX *tls);
 /*
  * false: listening stops, so that new TCP connections are refused, and idle connections are closed;
- * requests under way are finished, then their connections closed. true: opens again. Servers begin open.
- * A refused connection is retried by eDelivery, a 5xx answer is final for it (protocol.md section 10).
+ * requests under way are finished, then their connections closed. true: opens again. Servers begin
+ * open. A refused connection is retried by eDelivery, a 5xx answer is final for it (protocol.md
+ * section 10).
  */
 void http_server_open(struct http_server *, bool open);
 const struct http_stats *http_server_stats(const struct http_server *);

@@ -99,7 +99,9 @@ http_stream_write(struct http_stream *s, const void *data, size_t len)
 {
 	if (!s->ssl) {
 		ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
-		return n > 0 ? n : n == 0 || would_block() ? HTTP_STREAM_BLOCKED : HTTP_STREAM_ERROR;
+		if (n > 0)
+			return n;
+		return n == 0 || would_block() ? HTTP_STREAM_BLOCKED : HTTP_STREAM_ERROR;
 	}
 	ERR_clear_error();
 	int n = SSL_write(s->ssl, data, len > INT_MAX ? INT_MAX : (int)len);
@@ -121,7 +123,8 @@ http_stream_finish(struct http_stream *s)
 		ERR_clear_error();
 		if (s->established && !s->failed)
 			SSL_shutdown(s->ssl);
-		/* An abrupt end is no reason to forget the session: it stays good for resumption. */
+		/* An abrupt end is no reason to forget the session: it stays good for
+		 * resumption. */
 		SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 		SSL_free(s->ssl);
 		s->ssl = NULL;

@@ -1,10 +1,10 @@
 /*
  * Bytes in and out of a non-blocking socket, with or without TLS.
  *
- * Not libevent's bufferevent_openssl: when reading is stopped for back-pressure while decrypted bytes
- * wait inside the SSL object, enabling it again only waits for the socket, which may stay silent for
- * ever; and it reports the end of the stream before the data that came with it. Here the caller asks
- * http_stream_pending(), and no byte is copied twice.
+ * Not libevent's bufferevent_openssl: when reading is stopped for back-pressure while decrypted
+ * bytes wait inside the SSL object, enabling it again only waits for the socket, which may stay
+ * silent for ever; and it reports the end of the stream before the data that came with it. Here the
+ * caller asks http_stream_pending(), and no byte is copied twice.
  */
 #ifndef OBMEN_HTTP_STREAM_H
 #define OBMEN_HTTP_STREAM_H
@@ -24,7 +24,8 @@ struct http_stream {
 
 enum { HTTP_STREAM_BLOCKED = -1, HTTP_STREAM_ERROR = -2 };
 
-/* Takes fd; tls (may be NULL) is borrowed until the stream is closed. False: no memory, fd closed. */
+/* Takes fd; tls (may be NULL) is borrowed until the stream is closed. False: no memory, fd
+ * closed. */
 bool http_stream_open(struct http_stream *, int fd, SSL_CTX *tls);
 /* 1 = done, HTTP_STREAM_BLOCKED (see read_needs_write), HTTP_STREAM_ERROR. */
 int http_stream_handshake(struct http_stream *);

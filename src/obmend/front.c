@@ -1,12 +1,13 @@
 /*
  * The role that peers talk to: TLS, limits, HTTP framing; never a look into the XML.
  *
- * What a sender sees when we cannot take a message (protocol.md section 10: eDelivery tries again after
- * a refused connection, and gives up after a 5xx or a connection that breaks in the exchange):
+ * What a sender sees when we cannot take a message (protocol.md section 10: eDelivery tries again
+ * after a refused connection, and gives up after a 5xx or a connection that breaks in the
+ * exchange):
  *   - no codec or no store is there, or the connections are used up: listening stops, so that TCP
  *     connections are refused, and idle connections are closed;
- *   - a request that comes all the same, or for which there is no room on the disk: the connection is
- *     closed before anything of the body is taken;
+ *   - a request that comes all the same, or for which there is no room on the disk: the connection
+ *     is closed before anything of the body is taken;
  *   - trouble after the body was taken, and it is certain that nothing was kept: HTTP 503;
  *   - a codec died, or says that it does not know: the connection is closed without an answer. The
  *     sender must ask or send again, and the message's GUID keeps it from counting twice.
@@ -136,7 +137,8 @@ listen_all(struct front *f)
 	for (unsigned i = 0; i < conf->listen_count; i++) {
 		f->listening[i] = http_listen(conf->listens[i].address, &why);
 		if (f->listening[i] < 0) {
-			log_error("front.listen", "address=%s reason=\"%s\"", conf->listens[i].address, why);
+			log_error("front.listen", "address=%s reason=\"%s\"",
+			    conf->listens[i].address, why);
 			return false;
 		}
 	}
@@ -162,6 +164,9 @@ front_open(struct self *self)
 static struct http_limits
 limits(const struct conf *c)
 {
+	/* As long as the largest message may take at the lowest rate. */
+	uint64_t total = c->body_rate ? c->message_max / c->body_rate + 3600 : 86400;
+
 	return (struct http_limits){.connections = (unsigned)c->connections_max,
 	    .connections_per_address = (unsigned)c->connections_per_address,
 	    .head_bytes = HEAD_BYTES,
@@ -170,8 +175,7 @@ limits(const struct conf *c)
 	    .head_time = (when)c->header_timeout * WHEN_SECOND,
 	    .body_time = (when)c->body_timeout * WHEN_SECOND,
 	    .body_rate = c->body_rate,
-	    /* As long as the largest message may take at the lowest rate. */
-	    .total_time = (when)(c->body_rate ? c->message_max / c->body_rate + 3600 : 86400) * WHEN_SECOND,
+	    .total_time = (when)total * WHEN_SECOND,
 	    .idle_time = (when)c->idle_timeout * WHEN_SECOND,
 	    .answer_time = ANSWER_TIME};
 }
@@ -179,7 +183,8 @@ limits(const struct conf *c)
 static bool
 front_start(struct self *self)
 {
-	static const struct http_callbacks calls = {front_request, on_body, on_complete, on_end, on_event};
+	static const struct http_callbacks calls = {front_request, on_body, on_complete, on_end,
+	    on_event};
 	struct front *f = self->state;
 	struct http_limits l = limits(self->conf);
 
@@ -188,9 +193,10 @@ front_start(struct self *self)
 		return false;
 	http_server_open(f->server, false); /* until codec and store are there */
 	for (unsigned i = 0; i < self->conf->listen_count; i++) {
+		SSL_CTX *tls = f->identities[self->conf->listens[i].certificate].tls;
 		int fd = f->listening[i];
 		f->listening[i] = -1;
-		if (!http_server_add(f->server, fd, f->identities[self->conf->listens[i].certificate].tls))
+		if (!http_server_add(f->server, fd, tls))
 			return false;
 	}
 	return true;
@@ -266,17 +272,22 @@ connections(const struct front *f)
 
 	for (unsigned i = 0; i < FRONT_REASONS && *f->reasons[i].text; i++)
 		json_object_set_new(failed, f->reasons[i].text, number(f->reasons[i].count));
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "open", (int)s->open, "accepted",
-	    number(s->accepted), "refused_address", number(s->address_limited), "full", number(s->full),
-	    "handshakes", number(s->handshakes), "resumed", number(s->resumed), "timeouts",
-	    number(s->timeouts), "handshakes_failed", failed);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "open", number(s->open),
+	    "accepted", number(s->accepted),
+	    "refused_address", number(s->address_limited),
+	    "full", number(s->full),
+	    "handshakes", number(s->handshakes),
+	    "resumed", number(s->resumed),
+	    "timeouts", number(s->timeouts),
+	    "handshakes_failed", failed);
 }
 
 static json_t *
 front_status(struct self *self)
 {
-	static const char *const names[RESULT_COUNT] = {"answered", "fault", "wsdl", "method", "type",
-	    "action", "dropped", "unavailable", "gone"};
+	static const char *const names[RESULT_COUNT] = {"answered", "fault", "wsdl", "method",
+	    "type", "action", "dropped", "unavailable", "gone"};
 	struct front *f = self->state;
 	const struct http_stats *s = http_server_stats(f->server);
 	json_t *results = json_object();
@@ -287,11 +298,19 @@ front_status(struct self *self)
 	json_object_set_new(results, "malformed", number(s->refused));
 	for (unsigned i = 0; i < ROLE_INDEX_MAX; i++)
 		at_codecs += f->lanes[i].count;
-	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "ready", front_ready(f),
-	    "connections", connections(f), "requests", number(s->requests), "results", results, "bodies",
-	    number(f->bodies), "body_bytes", number(f->body_bytes), "spooled", number(f->spooled),
-	    "bytes_in", number(s->bytes_in), "bytes_out", number(s->bytes_out), "memory_in_flight_peak",
-	    number(f->memory_peak), "at_codecs", at_codecs);
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+	    "ready", front_ready(f),
+	    "connections", connections(f),
+	    "requests", number(s->requests),
+	    "results", results,
+	    "bodies", number(f->bodies),
+	    "body_bytes", number(f->body_bytes),
+	    "spooled", number(f->spooled),
+	    "bytes_in", number(s->bytes_in),
+	    "bytes_out", number(s->bytes_out),
+	    "memory_in_flight", number(f->memory),
+	    "memory_in_flight_peak", number(f->memory_peak),
+	    "at_codecs", at_codecs);
 }
 
 static const struct role_message messages[] = {

@@ -93,19 +93,19 @@ void front_jobs_free(struct front *);
 /* ---- front_request.c ---- */
 
 void front_request(void *arg, struct http_conn *, const struct http_head *);
-/* HTTP 503 with a SOAP fault that says why: nothing was kept. Only once bytes of the body were taken:
- * before that the connection is closed (see front.c). */
+/* HTTP 503 with a SOAP fault that says why: nothing was kept. Only once bytes of the body were
+ * taken: before that the connection is closed (see front.c). */
 void front_unavailable(struct front *, struct http_conn *, enum fault, const char *detail);
 
 /* ---- front_tls.c ---- */
 
 struct front_identity {
 	SSL_CTX *tls;
-	char name[256]; /* the certificate's CN: the canonical server name (protocol.md section 8) */
+	char name[256]; /* CN: the canonical server name (protocol.md section 8) */
 };
 
-/* Contexts for all certificates that listeners use, and for the others that may be asked for by server
- * name. False with a logged reason. */
+/* Contexts for all certificates that listeners use, and for the others that may be asked for by
+ * server name. False with a logged reason. */
 bool front_tls_open(struct front *);
 void front_tls_free(struct front *);
 /* Which of our certificates the connection was made with; 0 when plain. */
@@ -131,7 +131,7 @@ struct front {
 	struct self *self;
 	struct http_server *server;
 	struct front_identity *identities; /* by index of conf.certificates */
-	int *listening;                    /* descriptors by index of conf.listens; -1: given away */
+	int *listening; /* descriptors by index of conf.listens; -1: given away */
 	bool store_up;
 	struct codec_lane lanes[ROLE_INDEX_MAX];
 	struct front_jobs stages[JOB_STAGE_COUNT];

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define COPY_SIZE (64 << 10)
+#define COPY_SIZE (16 << 10)
 
 static bool
 write_at(int fd, const void *data, size_t len, uint64_t offset)
@@ -58,25 +58,23 @@ front_body_outgrown(const struct front_body *b)
 static bool
 copy_all(int from, int to, uint64_t size)
 {
-	static const size_t step = COPY_SIZE;
-	uint8_t *piece = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t piece[COPY_SIZE];
 	uint64_t at = 0;
 
-	while (piece != MAP_FAILED && at < size) {
-		ssize_t n = pread(from, piece, step, (off_t)at);
+	while (at < size) {
+		ssize_t n = pread(from, piece, sizeof piece, (off_t)at);
 		if (n <= 0 || !write_at(to, piece, (size_t)n, at))
-			break;
+			return false;
 		at += (uint64_t)n;
 	}
-	if (piece != MAP_FAILED)
-		munmap(piece, step);
-	return at == size;
+	return true;
 }
 
 bool
 front_body_move(struct front_body *b, int fd)
 {
-	bool ok = b->fd >= 0 ? copy_all(b->fd, fd, b->size) : write_at(fd, b->text.data, b->text.len, 0);
+	bool ok = b->fd >= 0 ? copy_all(b->fd, fd, b->size) :
+	    write_at(fd, b->text.data, b->text.len, 0);
 
 	if (b->fd >= 0)
 		close(b->fd);

@@ -1,7 +1,7 @@
 /*
- * The way of a Submit through front: memory for the body is reserved as a whole before the first byte
- * of it is read, so that half-read bodies can never lock each other out; a large one gets a file from
- * store; a complete one goes to the codec with the fewest jobs.
+ * The way of a Submit through front: memory for the body is reserved as a whole before the first
+ * byte of it is read, so that half-read bodies can never lock each other out; a large one gets a
+ * file from store; a complete one goes to the codec with the fewest jobs.
  */
 #include "obmend/front.h"
 
@@ -252,7 +252,8 @@ choose(struct front *f)
 	for (unsigned i = 0; i < f->self->codecs; i++) {
 		unsigned n = (f->turn + i) % f->self->codecs;
 		const struct codec_lane *l = &f->lanes[n];
-		if (l->up && l->count < FRONT_WINDOW && (best < 0 || l->count < f->lanes[best].count))
+		if (l->up && l->count < FRONT_WINDOW &&
+		    (best < 0 || l->count < f->lanes[best].count))
 			best = (int)n;
 	}
 	f->turn++;
@@ -270,12 +271,13 @@ send_inbound(struct front_job *j, unsigned codec)
 	    .tls_certificate = {certificate, certificate_len},
 	    .certificate = front_tls_certificate(f, j->conn),
 	    .body = {.in_fd = j->body.fd >= 0, .spooled = j->body.spooled, .size = j->body.size}};
+	struct ipc *to = f->self->peers[ROLE_CODEC][codec];
 	int fd = j->body.fd;
 
 	if (fd < 0)
 		m.body.data = (struct wire_bytes){j->body.text.data, j->body.text.len};
 	j->body.fd = -1;
-	bool sent = wire_send(f->self->peers[ROLE_CODEC][codec], WIRE_INBOUND, j->id, &m, &fd, fd >= 0);
+	bool sent = wire_send(to, WIRE_INBOUND, j->id, &m, &fd, fd >= 0);
 	front_body_free(&j->body);
 	return sent;
 }
@@ -295,6 +297,18 @@ dispatch(struct front *f)
 	}
 }
 
+static void
+answer(struct front_job *j, const struct wire_reply *m)
+{
+	if (!j->conn)
+		return;
+	j->front->results[m->http_status == 200 ? RESULT_ANSWERED : RESULT_FAULT]++;
+	http_respond(j->conn, &(struct http_answer){.status = (int)m->http_status,
+	    .content_type = "text/xml; charset=utf-8",
+	    .body = m->body.data,
+	    .len = m->body.len});
+}
+
 void
 front_reply(struct self *self, struct peer from, struct ipc_frame *frame)
 {
@@ -307,12 +321,7 @@ front_reply(struct self *self, struct peer from, struct ipc_frame *frame)
 	if (!wire_unpack(frame, WIRE_REPLY, &m) || m.http_status == 503) {
 		job_drop(j);
 	} else {
-		f->results[m.http_status == 200 ? RESULT_ANSWERED : RESULT_FAULT] += j->conn != NULL;
-		if (j->conn)
-			http_respond(j->conn, &(struct http_answer){.status = (int)m.http_status,
-			    .content_type = "text/xml; charset=utf-8",
-			    .body = m.body.data,
-			    .len = m.body.len});
+		answer(j, &m);
 		job_free(j);
 	}
 	dispatch(f);

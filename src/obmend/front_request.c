@@ -11,8 +11,8 @@
 /* ---- answers of our own ---- */
 
 static void
-refuse(struct front *f, struct http_conn *c, enum front_result result, int status, const char *fields,
-       enum fault fault, const char *detail)
+refuse(struct front *f, struct http_conn *c, enum front_result result, int status,
+       const char *fields, enum fault fault, const char *detail)
 {
 	char text[2048];
 
@@ -25,8 +25,8 @@ refuse(struct front *f, struct http_conn *c, enum front_result result, int statu
 }
 
 static void
-soap_fault(struct http_conn *c, int status, const char *fields, const char *caller, enum fault fault,
-           const char *detail)
+soap_fault(struct http_conn *c, int status, const char *fields, const char *caller,
+           enum fault fault, const char *detail)
 {
 	struct buf out = {0};
 	char text[2048];
@@ -80,7 +80,8 @@ wants_wsdl(const struct http_head *h)
 	    (strcasecmp(h->query, "wsdl") == 0 || strcasecmp(h->query, "singleWsdl") == 0);
 }
 
-/* Peers name the type in many ways; what is no XML at all is refused. A missing type is tolerated. */
+/* Peers name the type in many ways; what is no XML at all is refused. A missing type is
+ * tolerated. */
 static bool
 type_is_xml(const struct http_head *h)
 {
@@ -107,7 +108,8 @@ action_is_ours(const struct http_head *h)
 		action++;
 		len -= 2;
 	}
-	return len == 0 || (len == strlen(SUBMIT_ACTION) && memcmp(action, SUBMIT_ACTION, len) == 0);
+	return len == 0 ||
+	    (len == strlen(SUBMIT_ACTION) && memcmp(action, SUBMIT_ACTION, len) == 0);
 }
 
 void
@@ -124,7 +126,8 @@ front_request(void *arg, struct http_conn *c, const struct http_head *h)
 		    http_head_find(h, "Content-Type"));
 	} else if (!action_is_ours(h)) {
 		f->results[RESULT_ACTION]++;
-		soap_fault(c, 500, NULL, "Client", FAULT_SOAP_ACTION, http_head_find(h, "SOAPAction"));
+		soap_fault(c, 500, NULL, "Client", FAULT_SOAP_ACTION,
+		    http_head_find(h, "SOAPAction"));
 	} else if (!front_ready(f)) {
 		f->results[RESULT_DROPPED]++;
 		http_drop(c);

@@ -1,6 +1,6 @@
 /*
- * The front role as it runs: the real process under its sandbox, its neighbours played by a world that
- * speaks the real channels, peers by curl and openssl.
+ * The front role as it runs: the real process under its sandbox, its neighbours played by a world
+ * that speaks the real channels, peers by curl and openssl.
  *
  * What the played codec does is chosen by the first word of the body that it is given.
  */

@@ -1,6 +1,6 @@
 /*
- * For tests of the HTTP server: a small site in a child process, with short times and low limits, and
- * a client that sends bytes as they are.
+ * For tests of the HTTP server: a small site in a child process, with short times and low limits,
+ * and a client that sends bytes as they are.
  */
 #ifndef OBMEN_HTTP_FIXTURE_H
 #define OBMEN_HTTP_FIXTURE_H
@@ -201,8 +201,8 @@ static const struct http_limits site_limits = {.connections = 40,
     .idle_time = 1000 * MS,
     .answer_time = 700 * MS};
 
-/* A port of the kernel's choice, then bound by number as in the product: a port that was not asked for
- * by number is lost when listening stops. */
+/* A port of the kernel's choice, then bound by number as in the product: a port that was not asked
+ * for by number is lost when listening stops. */
 static inline int
 site_listen(int *port)
 {

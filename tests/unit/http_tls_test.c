@@ -44,8 +44,8 @@ teardown(void **state)
 	return died ? -1 : 0;
 }
 
-/* Runs a shell command in which $D is the folder of certificates, $P the port, $U the URL, $CURL curl
- * as participant C. All that it said; static buffer. */
+/* Runs a shell command in which $D is the folder of certificates, $P the port, $U the URL, $CURL
+ * curl as participant C. All that it said; static buffer. */
 static const char *
 run(const char *command)
 {
@@ -239,7 +239,8 @@ tls_half_closed(void **state)
 	hang_up(ssl);
 }
 
-/* Several requests in one TLS record, a pause in the middle: the rest waits inside, not in the socket. */
+/* Several requests in one TLS record, a pause in the middle: the rest waits inside, not in the
+ * socket. */
 static void
 tls_pipelined(void **state)
 {
