@@ -292,7 +292,7 @@ resident_kib(pid_t pid)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#define KIB_PER_CONNECTION 512 /* shadow memory and quarantine */
+#define KIB_PER_CONNECTION 4096 /* with shadow memory and quarantine it says nothing */
 #else
 #define KIB_PER_CONNECTION 96 /* performance.md F11 */
 #endif
