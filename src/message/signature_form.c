@@ -276,8 +276,11 @@ signature_form_start(struct signature_form *f, const struct c14n_element *e)
 	const struct form_rule *parent = f->open[f->depth - 1];
 	const struct form_rule *rule = parent->node == LEAF ? NULL : find_rule(parent->node, e);
 	if (!rule) {
+		/* in a canonicalization transform it can only be a PrefixList */
+		bool c14n = parent->start == start_transform && f->sig->body_c14n != C14N_NONE;
 		if (!parent->tolerant)
-			signature_refuse(f->sig, parent->child_fault, parent->name);
+			signature_refuse(f->sig, c14n ? FAULT_SIGNATURE_C14N : parent->child_fault,
+			    parent->name);
 		f->foreign = 1;
 		return;
 	}
