@@ -77,6 +77,13 @@ start_in_message(struct reader *r, const struct c14n_element *e)
 	return true;
 }
 
+/* Namespace URIs that are not absolute make the canonical form undefined (C14N section 1.3). */
+static bool
+absolute(const char *uri)
+{
+	return !uri || !*uri || uri[strcspn(uri, ":/?#")] == ':';
+}
+
 static bool
 within_limits(struct reader *r, const struct c14n_element *e)
 {
@@ -88,6 +95,11 @@ within_limits(struct reader *r, const struct c14n_element *e)
 		reader_fail(r, FAULT_XML_LIMIT, "more than %u attributes of one element", max);
 	else if ((unsigned)e->namespace_count > max || r->whole.scope_count > max)
 		reader_fail(r, FAULT_XML_LIMIT, "more than %u namespaces in scope", max);
+	for (int i = 0; i < e->namespace_count; i++) {
+		if (!absolute((const char *)e->namespaces[2 * i + 1]))
+			reader_fail(r, FAULT_XML_MALFORMED, "namespace %.100s is relative",
+			    (const char *)e->namespaces[2 * i + 1]);
+	}
 	return !r->fault;
 }
 
@@ -194,14 +206,12 @@ on_doctype(void *arg, const xmlChar *name, const xmlChar *external, const xmlCha
 	reader_fail(arg, FAULT_XML_DTD, "DOCTYPE");
 }
 
-/* Namespace URIs that are not absolute make the canonical form undefined (C14N section 1.3). */
 static void
 on_error(void *arg, xmlErrorPtr error)
 {
 	struct reader *r = arg;
-	bool bad_namespace = error->code == XML_WAR_NS_URI || error->code == XML_WAR_NS_URI_RELATIVE;
 
-	if (error->level < XML_ERR_ERROR && !bad_namespace)
+	if (error->level < XML_ERR_ERROR)
 		return;
 	enum fault fault = FAULT_XML_MALFORMED;
 	if (error->code == XML_ERR_NO_MEMORY)
