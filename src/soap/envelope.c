@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "message/utf8.h"
 #include "soap/envelope_state.h"
 
 #define FRAME_MAX ((size_t)256 << 10) /* bytes of everything but the text */
@@ -192,7 +193,7 @@ on_error(void *arg, xmlErrorPtr error)
 	enum fault fault = FAULT_SOAP_MALFORMED;
 	if (error->code == XML_ERR_NO_MEMORY)
 		fault = FAULT_INTERNAL;
-	else if (error->code == XML_ERR_INVALID_ENCODING || error->code == XML_ERR_UNSUPPORTED_ENCODING)
+	else if (error->code == XML_ERR_UNSUPPORTED_ENCODING)
 		fault = FAULT_XML_ENCODING;
 	envelope_fail(arg, fault, "line %d: %s", error->line, error->message ? error->message : "");
 }
@@ -335,6 +336,18 @@ envelope_feed(struct envelope *e, const void *bytes, size_t len)
 	return e->fault;
 }
 
+/* The cut may have gone through a character. */
+static void
+cut_fault_text(struct envelope *e)
+{
+	bool bad;
+
+	if (!e->fault_text.len)
+		return;
+	e->fault_text.len = utf8_span((char *)e->fault_text.data, e->fault_text.len, &bad);
+	e->fault_text.data[e->fault_text.len] = 0;
+}
+
 enum fault
 envelope_end(struct envelope *e, enum envelope_content *content)
 {
@@ -346,6 +359,7 @@ envelope_end(struct envelope *e, enum envelope_content *content)
 			envelope_fail(e, FAULT_SOAP_MALFORMED, "it ends too early");
 	}
 	e->ended = true;
+	cut_fault_text(e);
 	*content = e->fault_seen ? ENVELOPE_FAULT : e->any ? ENVELOPE_MESSAGE : ENVELOPE_EMPTY;
 	if (e->fault || e->fault_seen || e->any)
 		return e->fault;
