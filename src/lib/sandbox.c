@@ -50,8 +50,7 @@ limit_bounding(uint64_t keep)
 static bool
 change_user(const struct passwd *pw)
 {
-	return initgroups(pw->pw_name, pw->pw_gid) == 0 &&
-	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) == 0 &&
+	return setgroups(0, NULL) == 0 && setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) == 0 &&
 	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) == 0;
 }
 

@@ -21,7 +21,7 @@ struct sandbox {
 };
 
 /*
- * Becomes the user with all its groups (NULL or "": stays who it is). low_ports keeps the one
+ * Becomes the user with its own group and no other (NULL or "": stays who it is). low_ports keeps the one
  * capability that binding below 1024 needs, until sandbox_enter. Nothing can be undone. False with a
  * logged reason: the caller must exit.
  */

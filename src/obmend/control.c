@@ -16,13 +16,15 @@
 
 #define BACKLOG 16
 
-/* Members of the group named like user-prefix may command the node. */
+/* Members of the group named like user-prefix may command the node. A folder that parent made gives
+ * its group to the socket; elsewhere it is tried here. */
 static void
 give_to_group(const struct conf *c, const char *path)
 {
 	const struct group *g = *c->user_prefix ? getgrnam(c->user_prefix) : NULL;
+	struct stat st;
 
-	if (g && g->gr_gid != getegid() && chown(path, (uid_t)-1, g->gr_gid) < 0)
+	if (g && stat(path, &st) == 0 && st.st_gid != g->gr_gid && chown(path, (uid_t)-1, g->gr_gid) < 0)
 		log_warning("control.group", "group=%s reason=\"%s\"", c->user_prefix, strerror(errno));
 }
 

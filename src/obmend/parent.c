@@ -23,6 +23,7 @@
 #define BACKOFF_FIRST (WHEN_SECOND / 10)
 #define BACKOFF_MAX (30 * WHEN_SECOND)
 #define LIVED_WELL WHEN_SECOND /* longer than that: start again at once */
+#define EARLY_DEATHS_MAX 5
 #define MEND_SECONDS 1
 #define STOP_SECONDS 5         /* for each group of roles, then SIGKILL */
 
@@ -36,6 +37,7 @@ struct process {
 	bool told_to_stop;
 	when started;
 	when backoff;     /* before the next start */
+	unsigned early_deaths; /* by signals, before all roles were ready once */
 	struct event *restart;
 };
 
@@ -315,7 +317,8 @@ reaped(struct process *c, int status)
 		stop_next(p);
 		return;
 	}
-	if (!p->up) {
+	/* A role that ends by itself before all are up says that the node cannot work as it is set up. */
+	if (!p->up && (!WIFSIGNALED(status) || ++c->early_deaths > EARLY_DEATHS_MAX)) {
 		log_error("parent.start-failed", "process=%s%u hint=\"its reason is above\"",
 		    role_name(c->role), c->index);
 		begin_stop(p, 1);

@@ -1,6 +1,7 @@
 #include "obmend/process.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,15 @@ make_folder(const char *path, mode_t mode, const struct passwd *owner)
 	return !made || chmod(path, mode) == 0;
 }
 
+/* The socket inherits the folder's group: members of the group <user-prefix> may use it. */
+static bool
+share_folder(const struct conf *c, const char *path)
+{
+	const struct group *g = geteuid() == 0 && *c->user_prefix ? getgrnam(c->user_prefix) : NULL;
+
+	return !g || (chown(path, (uid_t)-1, g->gr_gid) == 0 && chmod(path, 02755) == 0);
+}
+
 /* Roles must be able to pass through the state folder, and to see nothing else there. */
 bool
 process_make_folders(const struct conf *c)
@@ -143,5 +153,6 @@ process_make_folders(const struct conf *c)
 		return true;
 	*slash = 0;
 	/* Only a folder that was not there becomes control's own: /run itself stays as it is. */
-	return access(path, F_OK) == 0 || make_folder(path, 0755, user_of(c, ROLE_CONTROL));
+	return access(path, F_OK) == 0 ||
+	    (make_folder(path, 0755, user_of(c, ROLE_CONTROL)) && share_folder(c, path));
 }

@@ -413,6 +413,7 @@ role_run(const struct role *role, unsigned index)
 
 	log_init(role->name, index ? (int)index : -1, LOG_INFO);
 	ignore_signals();
+	umask(077);
 	fix_time_zone();
 	if (!r || !(r->self.base = new_base()))
 		log_fatal("role.start", "reason=\"out of memory\"");
