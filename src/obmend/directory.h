@@ -169,6 +169,8 @@ void lookups_stop(struct directory *);
 void directory_query(struct self *, struct peer, struct ipc_frame *);
 void query_reply(struct directory *, struct waiter, json_t *reply); /* takes the reference */
 void query_refused(struct directory *, struct waiter, enum fault, const char *detail);
+/* What is held, in figures; a new reference. */
+json_t *query_held(const struct directory *);
 const char *snapshot_source_name(enum snapshot_source);
 
 #endif

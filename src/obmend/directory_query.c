@@ -85,12 +85,12 @@ own_json(const struct directory *d)
 	return list;
 }
 
-static json_t *
-held_json(const struct directory *d)
+json_t *
+query_held(const struct directory *d)
 {
 	const struct guard_verdict *v = &d->held.verdict;
 	const struct change_totals *t = &v->totals;
-	json_t *j = json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "number",
+	json_t *j = json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "candidate",
 	    (json_int_t)d->held.number, "fault", fault_code(FAULT_REGISTER_SHRINK), "before",
 	    (json_int_t)t->before, "after", (json_int_t)t->after, "vanished", (json_int_t)t->vanished,
 	    "deactivated", (json_int_t)t->deactivated, "added", (json_int_t)t->added, "changed",
@@ -166,7 +166,7 @@ verb_show(struct directory *d, struct waiter w, const json_t *query)
 	if (d->trouble.fault != FAULT_NONE)
 		json_object_set_new(j, "last_error", trouble_json(&d->trouble));
 	if (d->held.version.snapshot)
-		json_object_set_new(j, "held", held_json(d));
+		json_object_set_new(j, "held", query_held(d));
 	query_reply(d, w, j);
 }
 
@@ -225,7 +225,7 @@ verb_diff(struct directory *d, struct waiter w, const json_t *query)
 	(void)query;
 	if (candidate) {
 		snapshot_changes(d->current.snapshot, candidate, add_change, &diff, &totals);
-		json_object_set_new(j, "held", held_json(d));
+		json_object_set_new(j, "held", query_held(d));
 	}
 	json_object_set_new(j, "vanished", diff.lists[CHANGE_VANISHED]);
 	json_object_set_new(j, "changed", diff.lists[CHANGE_CHANGED]);
@@ -234,11 +234,11 @@ verb_diff(struct directory *d, struct waiter w, const json_t *query)
 	query_reply(d, w, j);
 }
 
-/* {"number": n} accepts only what register.diff showed under this number. */
+/* {"candidate": n} accepts only what register.diff showed under this number. */
 static void
 verb_accept(struct directory *d, struct waiter w, const json_t *query)
 {
-	const json_t *number = json_object_get(query, "number");
+	const json_t *number = json_object_get(query, "candidate");
 
 	if (!d->held.version.snapshot) {
 		query_refused(d, w, FAULT_REGISTER_NOT_HELD, NULL);

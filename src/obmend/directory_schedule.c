@@ -97,6 +97,18 @@ applied_name(enum applied a)
 	return names[a];
 }
 
+static json_t *
+refresh_json(const struct directory *d, const char *outcome)
+{
+	const struct snapshot *s = d->current.snapshot;
+	json_t *j = json_pack("{s:b, s:s, s:I}", "ok", 1, "outcome", outcome, "count",
+	    (json_int_t)(s ? snapshot_count(s) : 0));
+
+	if (d->held.version.snapshot)
+		json_object_set_new(j, "held", query_held(d));
+	return j;
+}
+
 /* Tells everybody who asked for a refresh. */
 static void
 answer_refresh(struct directory *d, const char *outcome)
@@ -109,7 +121,7 @@ answer_refresh(struct directory *d, const char *outcome)
 		if (!outcome)
 			query_refused(d, w->all[i], t->fault, t->detail);
 		else
-			query_reply(d, w->all[i], json_pack("{s:b, s:s}", "ok", 1, "outcome", outcome));
+			query_reply(d, w->all[i], refresh_json(d, outcome));
 	}
 	w->count = 0;
 }
