@@ -16,7 +16,8 @@
 #include "obmend/store_role.h"
 
 #define TIMER_MAX (60 * WHEN_SECOND) /* the wall clock may be set meanwhile */
-#define IDLE_PAUSE_MS 100            /* without a commit, before the log is tidied */
+#define IDLE_PAUSE_MS 100            /* the log is looked at this long after a commit */
+#define TROUBLE_PAUSE (5 * WHEN_SECOND) /* before what could not be written is tried again */
 #define EXPIRE_ROUND 64
 #define REFUSED_COUNT 1000
 #define REFUSED_BYTES (256ull << 20)
@@ -47,6 +48,8 @@ writer_schedule(void)
 		log_info("store.schedule", "policy=other slice_us=%d", WRITER_SLICE_NS / 1000);
 }
 
+static const struct timeval idle_pause = {0, IDLE_PAUSE_MS * 1000};
+
 void
 store_wake(struct store_role *r)
 {
@@ -74,12 +77,12 @@ set_timer(struct store_role *r)
 {
 	when now = when_now(), next = recipients_next(r), pause = TIMER_MAX;
 
-	if (next != WHEN_NONE && r->self->peers[ROLE_COURIER][0] && next - now < pause)
+	if (next != WHEN_NONE && r->recovered && r->self->peers[ROLE_COURIER][0] && next - now < pause)
 		pause = next - now;
 	if (r->expire_next != WHEN_NONE && r->expire_next - now < pause)
 		pause = r->expire_next - now;
-	if (r->lost_count > 0 && pause > 5 * WHEN_SECOND)
-		pause = 5 * WHEN_SECOND;
+	if ((r->lost_count > 0 || !r->recovered) && pause > TROUBLE_PAUSE)
+		pause = TROUBLE_PAUSE;
 	when least = r->troubled ? WHEN_SECOND : WHEN_SECOND / 1000;
 	if (pause < least)
 		pause = least;
@@ -94,12 +97,16 @@ batch_settled(struct store_role *r, enum fault f)
 	for (unsigned i = 0; f && i < r->ended_count && r->lost_count < r->window; i++)
 		r->lost[r->lost_count++] = r->ended[i];
 	r->ended_count = 0;
+	if (r->recovering) {
+		r->recovering = false;
+		r->recovered = f == FAULT_NONE;
+		store_wake(r);
+	}
 }
 
 static void
 commit(struct store_role *r)
 {
-	static const struct timeval idle = {0, IDLE_PAUSE_MS * 1000};
 	enum fault f = r->backend->commit(r->store);
 
 	r->batch = false;
@@ -108,7 +115,10 @@ commit(struct store_role *r)
 	r->troubled = f != FAULT_NONE;
 	batch_settled(r, f);
 	outbox_send(r, f);
-	evtimer_add(r->idle, &idle);
+	if (!evtimer_pending(r->idle, NULL)) {
+		r->idle_batches = r->counts.batches;
+		evtimer_add(r->idle, &idle_pause);
+	}
 }
 
 /* The end of a turn: start what is due, commit everything at once, let the answers leave. */
@@ -119,7 +129,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	when now = when_now(), next = recipients_next(r);
-	bool due = r->pump && next != WHEN_NONE && next <= now && r->self->peers[ROLE_COURIER][0];
+	bool due = r->pump && r->recovered && next != WHEN_NONE && next <= now && r->self->peers[ROLE_COURIER][0];
 	if (due && !store_batch(r))
 		store_pump(r, now);
 	r->pump = false;
@@ -130,6 +140,24 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	set_timer(r);
 }
 
+/* What was under way when the store went down has an unknown outcome: it is polled first. On a full
+ * disk this waits; the node starts all the same, to say so. */
+static void
+recover(struct store_role *r)
+{
+	enum fault f = store_batch(r);
+
+	if (!f)
+		f = r->backend->abandon(r->store);
+	if (!f)
+		f = r->backend->expire(r->store, EXPIRE_ROUND, &r->expire_next);
+	if (!f)
+		f = r->backend->load_due(r->store);
+	if (f)
+		log_error("store.recover", "fault=%s", fault_code(f));
+	r->recovering = f == FAULT_NONE;
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -137,6 +165,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	when now = when_now();
 
 	(void)fd, (void)what;
+	if (!r->recovered && !r->recovering)
+		recover(r);
 	store_overdue(r);
 	if (r->expire_next != WHEN_NONE && r->expire_next <= now && !store_batch(r) &&
 	    r->backend->expire(r->store, EXPIRE_ROUND, &r->expire_next))
@@ -150,7 +180,11 @@ on_idle(evutil_socket_t fd, short what, void *arg)
 	struct store_role *r = arg;
 
 	(void)fd, (void)what;
-	r->backend->tidy(r->store);
+	bool idle = r->idle_batches == r->counts.batches;
+	r->backend->tidy(r->store, idle);
+	r->idle_batches = r->counts.batches;
+	if (!idle)
+		evtimer_add(r->idle, &idle_pause);
 }
 
 static unsigned
@@ -237,23 +271,6 @@ store_open(struct self *self)
 	return true;
 }
 
-/* What was under way when the store went down has an unknown outcome: it is polled first. */
-static bool
-recover(struct store_role *r)
-{
-	enum fault f = store_batch(r);
-
-	if (!f)
-		f = r->backend->abandon(r->store);
-	if (!f)
-		f = r->backend->expire(r->store, EXPIRE_ROUND, &r->expire_next);
-	if (!f)
-		f = r->backend->load_due(r->store);
-	if (f)
-		log_error("store.recover", "fault=%s", fault_code(f));
-	return f == FAULT_NONE;
-}
-
 static bool
 store_start(struct self *self)
 {
@@ -262,7 +279,10 @@ store_start(struct self *self)
 	r->turn = event_new(self->base, -1, 0, on_turn, r);
 	r->timer = evtimer_new(self->base, on_timer, r);
 	r->idle = evtimer_new(self->base, on_idle, r);
-	return r->turn && r->timer && r->idle && recover(r);
+	if (!r->turn || !r->timer || !r->idle)
+		return false;
+	recover(r);
+	return true;
 }
 
 static void
@@ -283,7 +303,7 @@ store_stop(struct self *self)
 		return;
 	if (r->batch)
 		commit(r);
-	r->backend->tidy(r->store);
+	r->backend->tidy(r->store, true);
 	self->state = NULL;
 	release(r);
 }

@@ -77,6 +77,9 @@ struct store_role {
 	int64_t *ended;      /* attempts whose outcome is in this batch */
 	unsigned ended_count;
 	when expire_next;
+	bool recovering;     /* in this batch: */
+	bool recovered;      /* what a crash left was looked at: only then is anything sent */
+	uint64_t idle_batches; /* counts.batches when the idle timer was set */
 	struct store_counts counts;
 };
 

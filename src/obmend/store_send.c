@@ -436,7 +436,6 @@ void
 store_overdue(struct store_role *r)
 {
 	when now = when_monotonic();
-	unsigned lost = r->lost_count;
 
 	for (unsigned i = 0; i < r->window; i++) {
 		struct store_job *j = &r->jobs[i];
@@ -447,6 +446,8 @@ store_overdue(struct store_role *r)
 		else
 			job_later(r, j);
 	}
+	/* What is lost again is written behind what was read. */
+	unsigned lost = r->lost_count;
 	r->lost_count = 0;
 	for (unsigned i = 0; i < lost; i++)
 		give_up(r, r->lost[i], "outcome not written");

@@ -158,8 +158,9 @@ struct store_backend {
 
 	enum fault (*begin)(struct store *, when now);
 	enum fault (*commit)(struct store *);
-	/* Moves committed pages from the log to the database: call when idle. */
-	void (*tidy)(struct store *);
+	/* Moves committed pages from the log to the database, when they are worth it: soon when idle,
+	 * late when not. */
+	void (*tidy)(struct store *, bool idle);
 
 	/* An incoming message (wire.h, WIRE_RECEIVE). */
 	enum fault (*receive)(struct store *, const struct store_incoming *,

@@ -1,5 +1,6 @@
 /* Documents: their rows, states and timelines; what operators do with them. */
 #include <stdio.h>
+#include "lib/log.h"
 #include "store/sqlite.h"
 
 bool
@@ -95,6 +96,9 @@ db_document_to(struct store *s, struct document_row *d, enum document_state to, 
 		return false;
 	d->state = to;
 	*changed = true;
+	if (to == STATE_FAILED || to == STATE_EXPIRED)
+		log_warning("store.document", "id=%lld state=%s detail=\"%s\"", (long long)d->id,
+		    state_name(to), text ? text : "");
 	return quiet & (1u << to) || db_event_add(s, d->id, s->now, event_of_state(to), text);
 }
 

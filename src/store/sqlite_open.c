@@ -6,7 +6,8 @@
 #include "store/sqlite.h"
 #include "store/sqlite_schema.h"
 
-#define LOG_PAGES_TIDY 256 /* 1 MiB: fewer are not worth the two fsyncs */
+#define LOG_PAGES_IDLE 256  /* 1 MiB: fewer are not worth the two fsyncs */
+#define LOG_PAGES_BUSY 8192 /* 32 MiB: now it must be, also under load */
 
 static bool
 run(struct store *s, const char *sql)
@@ -191,11 +192,11 @@ commit(struct store *s)
 }
 
 static void
-tidy(struct store *s)
+tidy(struct store *s, bool idle)
 {
 	int pages = 0, moved = 0;
 
-	if (s->log_pages < LOG_PAGES_TIDY || s->in_batch)
+	if (s->log_pages < (idle ? LOG_PAGES_IDLE : LOG_PAGES_BUSY) || s->in_batch)
 		return;
 	if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved) ==
 	    SQLITE_OK)

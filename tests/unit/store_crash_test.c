@@ -90,7 +90,7 @@ child(struct fixture *f, int out, unsigned next)
 		for (unsigned n = first; n < next; n++)
 			if (write(out, &n, sizeof n) != sizeof n)
 				_exit(6);
-		f->backend->tidy(f->store);
+		f->backend->tidy(f->store, true);
 	}
 }
 

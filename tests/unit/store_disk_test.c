@@ -94,7 +94,7 @@ test_full(void **state)
 	unsigned large = receive_until_full(&f, small, 150000, &fault);
 	assert_true(large > small + 5);
 	assert_int_equal(fault, FAULT_DISK_FULL);
-	f.backend->tidy(f.store);
+	f.backend->tidy(f.store, true);
 	assert_true(fixture_reopen(&f) || fixture_reopen(&f));
 	check_all(&f, 1, large);
 	fixture_close(&f);

@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include "lib/sandbox.h"
 #include "obmend/role.h"
 #include "store_fixture.h"
 
@@ -151,7 +153,8 @@ teardown(void **state)
 	struct node *n = *state;
 	struct end *ends[] = {&n->front, &n->codecs[0], &n->codecs[1], &n->courier, &n->control};
 
-	role_store.stop(&n->self);
+	if (n->self.state)
+		role_store.stop(&n->self);
 	forget_frames(n);
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
 		ipc_free(ends[i]->ours);
@@ -555,6 +558,49 @@ test_queries(void **state)
 	json_decref(reply);
 }
 
+/* All that the role does on disk passes its own sandbox. */
+static void
+test_sandbox(void **state)
+{
+	struct node *n = *state;
+	int status;
+
+	role_store.stop(&n->self);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct fixture f = {.backend = &store_sqlite, .now = START};
+		char directory[128];
+		uint8_t *large = calloc(1, 300000);
+		struct wire_receive a = registration(1, 1), b = registration(2, 2);
+		struct store_figures figures;
+		enum fault why;
+		snprintf(directory, sizeof directory, "%s/store", n->directory);
+		f.options = (struct store_options){.directory = directory, .refused_count = 5,
+		    .refused_bytes = 1 << 20};
+		if (!fixture_reopen(&f) || !sandbox_enter(role_store.sandbox, NULL, directory))
+			_exit(2);
+		int fd = f.backend->spool_file(f.store, 300000, &why);
+		if (fd < 0 || write(fd, large, 300000) != 300000)
+			_exit(3);
+		begin(&f);
+		if (receive_bytes(&f, &a, (struct store_bytes){.fd = fd, .size = 300000,
+		    .spooled = true}).outcome != RECEIVE_STORED || receive_bytes(&f, &b,
+		    (struct store_bytes){.data = large, .size = 300000}).outcome != RECEIVE_STORED)
+			_exit(4);
+		commit(&f);
+		f.backend->tidy(f.store, true);
+		f.backend->figures(f.store, &figures);
+		if (f.backend->body_open(f.store, 1) < 0 || f.backend->body_open(f.store, 3) < 0)
+			_exit(5);
+		f.backend->close(f.store);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
 int
@@ -562,7 +608,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(group_commit), T(document_out), T(clerk_registers), T(windows), T(neighbours_die),
-		T(restart), T(spool), T(disk_refuses), T(queries),
+		T(restart), T(spool), T(disk_refuses), T(queries), T(sandbox),
 	};
 
 	log_init("test", -1, LOG_ERROR);
