@@ -231,6 +231,15 @@ late_answer(struct store *s, struct delivery *y, const struct ending *e)
 	                    db_delivery_after_notice(s, &d));
 }
 
+/* A verified answer shows what its sender can do, as a message of its own does. */
+static bool
+note_method(struct store *s, const struct delivery *y, const struct wire_answered *a)
+{
+	if (!a || (a->answer != ANSWER_STATUS && a->answer != ANSWER_ERROR))
+		return true;
+	return db_party_heard(s, y->peer, a->proof.method);
+}
+
 static bool
 ending_rows(struct store *s, int64_t attempt, struct ending *e)
 {
@@ -251,7 +260,9 @@ ending_rows(struct store *s, int64_t attempt, struct ending *e)
 		return false;
 	if (!current && !e->answer)
 		return true;
-	return taken_place ? end_attempt(s, attempt, e) : drop_attempt(s, attempt);
+	if (!taken_place)
+		return drop_attempt(s, attempt);
+	return end_attempt(s, attempt, e) && note_method(s, &y, e->answer);
 }
 
 static enum fault
