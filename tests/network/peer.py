@@ -360,15 +360,23 @@ class Cut(Exception):
     """Raised by a handler: close the connection without an answer."""
 
 
-class Server:
-    """A participant's endpoint: `handler(request)` gives (status, bytes) for each Submit.
+class Request:
+    """What a server received: the SOAP text, the parsed message, the client's certificate (DER)."""
 
-    request: .body (the SOAP text), .message (parsed), .certificate (DER). Every request is kept in
-    .requests."""
+    def __init__(self, http_request, body):
+        self.path, self.headers, self.body = http_request.path, http_request.headers, body
+        self.message = Message(request_text(body))
+        self.certificate = http_request.request.getpeercert(True)
+
+
+class Server:
+    """A participant's endpoint: `handler(request)` gives (status, bytes) for each Submit. Every
+    request is kept in .requests."""
 
     def __init__(self, participant, ca, handler=None):
         self.participant, self.handler = participant, handler
         self.requests = []
+        self.connections = []
         self.lock = threading.Lock()
         # "head": close before the body is read; "body": close after it; None: answer
         self.cut = None
@@ -384,6 +392,8 @@ class Server:
 
             def setup(self):
                 self.request = context.wrap_socket(self.request, server_side=True)
+                with outer.lock:
+                    outer.connections.append(self.request)
                 super().setup()
 
             def log_message(self, *_):
@@ -406,8 +416,15 @@ class Server:
         return self
 
     def stop(self):
+        """Ends the open connections too, as when a program ends."""
         self.server.shutdown()
         self.server.server_close()
+        with self.lock:
+            for connection in self.connections:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
 
     def __enter__(self):
         return self.start()
@@ -420,13 +437,11 @@ class Server:
             http_request.close_connection = True
             return
         length = int(http_request.headers.get("Content-Length", 0))
-        http_request.body = http_request.rfile.read(length)
-        http_request.message = Message(request_text(http_request.body))
-        http_request.certificate = http_request.request.getpeercert(True)
+        request = Request(http_request, http_request.rfile.read(length))
         with self.lock:
-            self.requests.append(http_request)
+            self.requests.append(request)
         try:
-            status, body = self.handler(http_request)
+            status, body = self.handler(request)
         except Cut:
             http_request.close_connection = True
             return
