@@ -27,6 +27,10 @@
 
 #include "lib/http_server.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #define MS (WHEN_SECOND / 1000)
 #define SITE_BODY_MAX (1u << 20)
 #define SITE_BIG (8u << 20)
@@ -37,6 +41,7 @@ struct site {
 	unsigned ends, answers; /* requests that ended, and those that ended well */
 	unsigned begins;
 	char *big;
+	struct event *term;
 };
 
 /* One request at the site. */
@@ -228,6 +233,14 @@ site_listen(int *port)
 }
 
 static inline void
+site_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	event_base_loopbreak(((struct site *)arg)->base);
+}
+
+/* Until SIGTERM; then everything is freed, and each request must have had its end. */
+static inline void
 site_run(int plain, int secure, SSL_CTX *tls)
 {
 	static const struct http_callbacks calls = {site_request, site_body, site_complete, site_end,
@@ -242,8 +255,18 @@ site_run(int plain, int secure, SSL_CTX *tls)
 	http_server_add(s.server, plain, NULL);
 	if (secure >= 0)
 		http_server_add(s.server, secure, tls);
+	s.term = evsignal_new(s.base, SIGTERM, site_stop, &s);
+	event_add(s.term, NULL);
 	event_base_dispatch(s.base);
-	_exit(3); /* the loop never ends by itself */
+	http_server_free(s.server);
+	event_free(s.term);
+	event_base_free(s.base);
+	SSL_CTX_free(tls);
+	free(s.big);
+#ifdef __SANITIZE_ADDRESS__
+	__lsan_do_leak_check();
+#endif
+	_exit(s.begins == s.ends ? 0 : 3);
 }
 
 /* ---- the client ---- */
@@ -316,7 +339,7 @@ exchange(int port, const char *text)
 {
 	int fd = dial(port);
 
-	say(fd, text);
+	send(fd, text, strlen(text), MSG_NOSIGNAL); /* it may be refused at once */
 	const char *answer = hear(fd, NULL, 3000);
 	close(fd);
 	return answer;
@@ -331,15 +354,20 @@ exchange(int port, const char *text)
 		}                                                                                  \
 	} while (0)
 
-/* A figure of the site's statistics. */
+/* A figure of the site's statistics. While the site is full of what a test left, it waits. */
 static inline long
 figure(int port, const char *name)
 {
+	static const char question[] = "GET /stats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+	const char *at = NULL;
 	char label[32];
 
 	snprintf(label, sizeof label, "%s=", name);
-	const char *text = exchange(port, "GET /stats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-	const char *at = strstr(text, label);
+	for (int i = 0; i < 150 && !at; i++) {
+		at = strstr(exchange(port, question), label);
+		if (!at)
+			usleep(20000);
+	}
 	assert_non_null(at);
 	return atol(at + strlen(label));
 }

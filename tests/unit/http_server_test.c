@@ -32,7 +32,7 @@ teardown(void **state)
 		return -1; /* it died */
 	kill(child, SIGTERM);
 	waitpid(child, &status, 0);
-	return 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
 static void

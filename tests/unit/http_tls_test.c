@@ -39,6 +39,7 @@ teardown(void **state)
 	if (!died) {
 		kill(child, SIGTERM);
 		waitpid(child, &status, 0);
+		died = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 	}
 	fixture_close(&fixture);
 	return died ? -1 : 0;
