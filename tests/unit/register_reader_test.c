@@ -395,6 +395,35 @@ shared_giant(void **state)
 	buf_free(&b);
 }
 
+/* Damage of every kind: whatever comes out, nothing may crash, hang or leak. */
+static void
+mutations(void **state)
+{
+	static const char good[] = ANSWER(
+	    "<i id='a'><Guid>" GUID1 "</Guid><Contact href='#c'/><Services><i>" SERVICE(
+	        "https://a.invalid/", "Active") "</i></Services><Status>Active</Status></i>"
+	    "<i href='#a'/><i><Guid>" GUID2 "</Guid><Contact id='c'><Phone>1</Phone></Contact></i>");
+	static const char bytes[] = "<>/&'\"#= \n]a\x80";
+	char text[sizeof good];
+	struct got g;
+	unsigned read = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t r = synthetic_mix(i + 1);
+		memcpy(text, good, sizeof good);
+		for (unsigned n = 0; n <= r % 3; n++) {
+			r = synthetic_mix(r);
+			text[r % (sizeof good - 1)] = bytes[(r >> 32) % (sizeof bytes - 1)];
+		}
+		read_pieces(text, sizeof text - 1, 1 + r % 200, NULL, &g);
+		assert_true(g.fault == FAULT_NONE || g.fault == FAULT_REGISTER_ANSWER);
+		assert_true((g.fault == FAULT_NONE) == !g.detail[0]);
+		read += g.fault == FAULT_NONE;
+	}
+	assert_in_range(read, 1, 19999);
+}
+
 static bool
 refuse(void *arg, const struct participant *p)
 {
@@ -503,6 +532,7 @@ main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(too_many_participants),
 		cmocka_unit_test(shared_giant),
+		cmocka_unit_test(mutations),
 		cmocka_unit_test(the_callback_can_stop),
 		cmocka_unit_test(a_reader_is_reusable),
 		cmocka_unit_test(requests),
