@@ -405,12 +405,13 @@ check_whole(struct parser *p)
 	need_one(p, c->certificate_count, P_NO_CERTIFICATE);
 	need_one(p, c->participant_count, P_NO_PARTICIPANT);
 	need_one(p, c->listen_count, P_NO_LISTEN);
-	for (unsigned i = 0; c->certificate_count && i < c->listen_count; i++) {
-		snprintf(section, sizeof section, "listen %.40s",
-		    c->listens[i].address ? c->listens[i].address : "");
+	if (p->error_count > 0) /* what follows would only be their echo */
+		return;
+	for (unsigned i = 0; i < c->listen_count; i++) {
+		snprintf(section, sizeof section, "listen %.40s", c->listens[i].address);
 		resolve(p, section, c->listens[i].certificate_name, &c->listens[i].certificate);
 	}
-	for (unsigned i = 0; c->certificate_count && i < c->participant_count; i++) {
+	for (unsigned i = 0; i < c->participant_count; i++) {
 		guid_format(&c->participants[i].guid, guid);
 		snprintf(section, sizeof section, "participant %s", guid);
 		resolve(p, section, c->participants[i].certificate_name, &c->participants[i].certificate);

@@ -21,13 +21,13 @@ columns(const char *s, size_t len)
 static void
 write_comment(FILE *f, const char *text)
 {
-	size_t at = WIDTH;
+	size_t at = 0;
 
 	while (*text) {
 		size_t len = strcspn(text, " ");
 		size_t wide = columns(text, len);
-		if (at + 1 + wide > WIDTH) {
-			fputs(at == WIDTH ? "# " : "\n# ", f);
+		if (at == 0 || at + 1 + wide > WIDTH) {
+			fputs(at == 0 ? "# " : "\n# ", f);
 			at = 2;
 		} else {
 			fputc(' ', f);

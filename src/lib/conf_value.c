@@ -206,7 +206,7 @@ format_number(const struct conf_option *o, uint64_t v, char out[32])
 	const struct unit *best = NULL;
 
 	for (const struct unit *u = types[o->type].units; u->name; u++) {
-		if (v % u->factor == 0 && v && (!best || u->factor > best->factor))
+		if (v % u->factor == 0 && v && (!best || u->factor >= best->factor))
 			best = u;
 	}
 	snprintf(out, 32, "%" PRIu64 "%s", best ? v / best->factor : v, best ? best->name : "");
