@@ -43,7 +43,9 @@ struct store {
 	enum fault why;          /* why the last statement failed */
 	struct body_files made;  /* by this batch */
 	struct body_files dead;  /* removed from disk after the commit */
-	size_t made_before, dead_before; /* by the batch when this operation began */
+	/* When this operation began: */
+	size_t made_before, dead_before;
+	uint64_t refused_before, refused_bytes_before;
 	struct arena scratch;    /* results of the last operation */
 	int64_t next_body;       /* ids of bodies are never used twice */
 	EVP_MD *sha256;

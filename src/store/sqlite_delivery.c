@@ -185,7 +185,7 @@ composed_done(struct store *s, const struct store_work *w, const struct wire_com
 	if (w->kind != DELIVERY_DOCUMENT)
 		return FAULT_NONE;
 	if (!db_document_to(s, &d, STATE_SIGNED, CAUSE_TRANSPORT, NULL, &changed) ||
-	    !db_event_add(s, w->document, s->now, EVENT_SIGNED, signature_method_name(c->method)))
+	    !db_event_add(s, w->document, s->now, EVENT_SIGNED, signature_method_name((enum signature_method)c->method)))
 		return s->why;
 	return FAULT_NONE;
 }

@@ -272,6 +272,8 @@ db_operation_begin(struct store *s)
 	s->in_operation = query_run(&q);
 	s->made_before = s->made.count;
 	s->dead_before = s->dead.count;
+	s->refused_before = s->refused;
+	s->refused_bytes_before = s->refused_bytes;
 	return s->in_operation;
 }
 
@@ -286,6 +288,8 @@ db_operation_end(struct store *s, enum fault f)
 		if (!query_run(&undo))
 			s->broken = s->why;
 		db_files_undo(s, s->made_before, s->dead_before);
+		s->refused = s->refused_before;
+		s->refused_bytes = s->refused_bytes_before;
 	}
 	if (!s->broken) {
 		struct query release = sql(s, SQL_RELEASE);
