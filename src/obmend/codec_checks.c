@@ -8,6 +8,8 @@
 #define INBOUND 1 /* what peers send us */
 #define ANSWERS 2 /* what they answer */
 
+#define CERTIFICATE_KEPT (8 << 10) /* bytes of DER; real ones have less than 2 KiB */
+
 static enum fault
 refuse(struct verdict *v, enum fault fault, const char *detail)
 {
@@ -306,8 +308,12 @@ static struct wire_bytes
 certificate_der(struct job *job, X509 *certificate)
 {
 	int len = i2d_X509(certificate, NULL);
-	uint8_t *der = len > 0 ? arena_alloc(&job->memory, (size_t)len) : NULL;
+	uint8_t *der = NULL;
 
+	if (len > CERTIFICATE_KEPT)
+		return (struct wire_bytes){0}; /* nobody's; it is in the message's own bytes, too */
+	if (len > 0)
+		der = arena_alloc(&job->memory, (size_t)len);
 	if (!der) {
 		job->no_memory = true;
 		return (struct wire_bytes){0};

@@ -72,6 +72,7 @@ each_check_refuses(void **state)
 		enum fault fault;
 	} cases[] = {
 	    {{.from = B, .to = C, .certificate = "b"}, FAULT_RECIPIENT_NOT_HERE},
+	    {{.from = B, .to = A, .certificate = "b", .to_eik = "990000031"}, FAULT_RECIPIENT_NOT_HERE},
 	    {{.from = GONE, .to = A, .certificate = "b"}, FAULT_SENDER_UNKNOWN},
 	    {{.from = SLEEPING, .to = A, .certificate = "b"}, FAULT_SENDER_INACTIVE},
 	    {{.from = INACTIVE, .to = A, .certificate = "b"}, FAULT_SENDER_INACTIVE},
@@ -206,6 +207,13 @@ a_bridge_signs_for_others_only_when_configured(void **state)
 	world_reset(state);
 	w->peers[0].bridge = true;
 	accepted(w, &l);
+
+	/* A bridge that is no active participant signs for nobody. INACTIVE has B's serial. */
+	world_reset(state);
+	l.from = C;
+	l.certificate = "b";
+	w->peers[0] = (struct conf_peer){.guid = who[INACTIVE].guid, .bridge = true};
+	expect_refusal(w, send_letter(w, &l), FAULT_CERTIFICATE_SERIAL);
 }
 
 static void

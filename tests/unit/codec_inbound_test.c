@@ -280,6 +280,21 @@ a_store_without_end_is_not_asked_for_ever(void **state)
 	assert_int_equal(world_count(w, WIRE_RECEIVE), 3);
 }
 
+/* A role that lives and never answers: its jobs do not stay for ever. */
+static void
+overdue_jobs_end(void **state)
+{
+	struct world *w = *state;
+	struct codec *c = w->self.state;
+
+	w->store_silent = true;
+	uint64_t id = send_letter(w, &good);
+	world_await(w, WIRE_RECEIVE);
+	for (int i = 0; i < JOBS_MAX; i++)
+		c->jobs[i].since -= (WAIT_SECONDS + 1) * WHEN_SECOND;
+	expect_unavailable(w, id);
+}
+
 static void
 jobs_of_a_dead_front_end_silently(void **state)
 {
@@ -336,6 +351,7 @@ main(void)
 	    TEST(news_about_nothing_of_ours),
 	    TEST(own_trouble_is_temporary),
 	    TEST(a_store_without_end_is_not_asked_for_ever),
+	    TEST(overdue_jobs_end),
 	    TEST(jobs_of_a_dead_front_end_silently),
 	    TEST(the_table_of_jobs_is_bounded),
 	};

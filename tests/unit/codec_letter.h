@@ -12,6 +12,7 @@ struct letter {
 	enum signature_method method;
 	const char *find, *put; /* in the signed text, first occurrence */
 	const char *eik;        /* another Identifier of the sender */
+	const char *to_eik;     /* of the recipient */
 	const char *tls;        /* TLS certificate, when it is not the signing one */
 };
 
@@ -23,6 +24,8 @@ write_letter(struct world *w, const struct letter *l, struct buf *soap, struct s
 	world_load(w, l->certificate, s);
 	if (l->eik)
 		m->sender.eik = l->eik;
+	if (l->to_eik)
+		m->recipient.eik = l->to_eik;
 	char *inner = peer_sign(m, s, l->method);
 	if (l->find)
 		inner = replace_once(inner, l->find, l->put);

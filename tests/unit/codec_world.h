@@ -301,7 +301,6 @@ world_configure(struct world *w)
 	w->certificates[0].file = world_path(w, "a.pem");
 	w->participants[0] = (struct conf_participant){
 	    .guid = who[A].guid, .eik = strdup(who[A].eik), .name = strdup(who[A].name)};
-	w->peers[0] = (struct conf_peer){.guid = who[BRIDGE].guid};
 	w->conf = (struct conf){
 	    .accept_sha1 = true,
 	    .ca_file = world_path(w, "ca.pem"),
@@ -374,8 +373,8 @@ world_reset(void **state)
 	w->lookup_asked = w->lookup_publishes = false;
 	w->conf.accept_sha1 = true;
 	w->conf.certificate_name_check = w->conf.tls_client_binding = false;
-	w->conf.signature = w->peers[0].signature = SIGN_AUTO;
-	w->peers[0].bridge = false;
+	w->conf.signature = SIGN_AUTO;
+	w->peers[0] = (struct conf_peer){.guid = who[BRIDGE].guid};
 	return 0;
 }
 
