@@ -133,7 +133,7 @@ keep_idle(struct http_connection *c)
 		http_connection_close(c);
 }
 
-/* What the kernel already knows about an idle connection: closed, or bytes that nobody asked for. */
+/* What the kernel already knows of an idle connection: closed, or bytes that nobody asked for. */
 static bool
 stale(struct http_connection *c)
 {
@@ -253,12 +253,22 @@ http_call_finish(struct http_call *call, enum http_stage stage, bool timed_out)
 {
 	struct http_connection *c = call->connection;
 	bool keep = stage == HTTP_ANSWERED && call->keep;
-	struct http_result r = {.stage = stage, .timed_out = timed_out, .too_large = call->too_large,
-	    .body_left = call->drained > call->head.len, .status = call->status,
-	    .content_type = call->content_type, .body = call->answer.data,
-	    .body_len = call->answer_len, .detail = call->detail, .peer_certificate = c->certificate,
-	    .peer_certificate_len = c->certificate_len, .started = call->started, .sent = call->sent,
-	    .ended = when_now()};
+	struct http_result r = {
+	    .stage = stage,
+	    .timed_out = timed_out,
+	    .too_large = call->too_large,
+	    .body_left = call->drained > call->head.len,
+	    .status = call->status,
+	    .content_type = call->content_type,
+	    .body = call->answer.data,
+	    .body_len = call->answer_len,
+	    .detail = call->detail,
+	    .peer_certificate = c->certificate,
+	    .peer_certificate_len = c->certificate_len,
+	    .started = call->started,
+	    .sent = call->sent,
+	    .ended = when_now(),
+	};
 
 	event_del(call->timer);
 	call->done(call->arg, &r);
@@ -304,8 +314,8 @@ copy_body(struct http_call *call, const struct http_request *r)
 }
 
 struct http_call *
-http_call_new(struct http_client *client, const struct http_request *r, http_done_cb done, void *arg,
-    const char **why)
+http_call_new(struct http_client *client, const struct http_request *r, http_done_cb done,
+    void *arg, const char **why)
 {
 	struct http_call *call = calloc(1, sizeof *call);
 	char host[HTTP_HOST_MAX], port[6];
@@ -317,7 +327,8 @@ http_call_new(struct http_client *client, const struct http_request *r, http_don
 		return NULL;
 	}
 	*call = (struct http_call){.client = client, .done = done, .accept = r->accept,
-	    .arg = arg, .body_fd = r->body_fd, .body_size = r->body_size, .answer_max = r->answer_max, .answer_fd = r->answer_fd,
+	    .arg = arg, .body_fd = r->body_fd, .body_size = r->body_size,
+	    .answer_max = r->answer_max, .answer_fd = r->answer_fd,
 	    .sent = WHEN_NONE, .answer.max = r->answer_max};
 	if (!http_request_parse(call, r, host, port, why) || !copy_body(call, r) ||
 	    !(call->timer = evtimer_new(client->base, http_call_timer_cb, call)) ||
@@ -350,7 +361,8 @@ set_up_names(struct http_client *client, const char *resolv_conf, const char *ho
 	    resolv_conf);
 
 	if (r != 0)
-		log_warning("http.resolver", "file=\"%s\" reason=\"not usable (%d)\"", resolv_conf, r);
+		log_warning("http.resolver", "file=\"%s\" reason=\"not usable (%d)\"",
+		    resolv_conf, r);
 	if (hosts_file && evdns_base_load_hosts(client->dns, hosts_file) != 0)
 		log_warning("http.resolver", "file=\"%s\" reason=\"not readable\"", hosts_file);
 	/* Servers of the state network are old; random case in questions is not for them. */

@@ -75,8 +75,9 @@ struct http_result {
 };
 
 /* Called exactly once per call, never from inside http_call_new. Everything is valid until it
- * returns. It must not free the client. A connection that the server closed before any byte of the answer came is tried once
- * more by itself only when it was a reused one and no byte of the body had left. */
+ * returns. It must not free the client. A connection that the server closed before any byte of the
+ * answer came is tried once more by itself only when it was a reused one and no byte of the body
+ * had left. */
 typedef void (*http_done_cb)(void *arg, const struct http_result *);
 
 /* Calls beyond connections_per_origin wait in line; the caller bounds their number, and times run

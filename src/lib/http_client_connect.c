@@ -208,6 +208,22 @@ next_address(struct http_connection *c, int last_error)
 
 /* Name */
 
+static const char *
+name_trouble(int result)
+{
+	switch (result) {
+	case 0:
+	case EVUTIL_EAI_NONAME:
+	case EVUTIL_EAI_NODATA:
+		return "the name is not known";
+	case EVUTIL_EAI_AGAIN:
+	case EVUTIL_EAI_FAIL:
+		return "no name server answers";
+	default:
+		return evutil_gai_strerror(result);
+	}
+}
+
 static void
 resolved_cb(int result, struct evutil_addrinfo *addresses, void *arg)
 {
@@ -225,7 +241,7 @@ resolved_cb(int result, struct evutil_addrinfo *addresses, void *arg)
 	free(l);
 	c->addresses = c->next_address = addresses;
 	if (result != 0 || !addresses) {
-		fail(c, result ? evutil_gai_strerror(result) : "the name has no address");
+		fail(c, name_trouble(result));
 		return;
 	}
 	c->stage = HTTP_CONNECT;

@@ -160,7 +160,7 @@ on_field(http_parser *p, const char *at, size_t len)
 	static const char name[] = "content-type";
 	struct http_call *call = call_of(p);
 
-	/* A name cut by the edge of a TLS record is rare; then there is no type, which nobody needs. */
+	/* A name cut by the edge of a TLS record is rare; then there is just no type. */
 	call->header_is_type = len == sizeof name - 1 && strncasecmp(at, name, len) == 0;
 	if (call->header_is_type)
 		call->content_type[0] = 0;
@@ -342,11 +342,13 @@ read_rest(struct http_connection *c, unsigned long *error)
 	int n = 0;
 
 	ERR_clear_error();
-	for (size_t all = 0; all <= c->call->answer_max && parsed == PARSED_PART; all += (size_t)n) {
+	for (size_t all = 0; all <= c->call->answer_max; all += (size_t)n) {
 		n = SSL_read(c->ssl, data, sizeof data);
 		if (n <= 0)
 			break;
 		parsed = parse(c, data, (size_t)n);
+		if (parsed != PARSED_PART)
+			break;
 	}
 	*error = n <= 0 ? ERR_peek_error() : 0;
 	ERR_clear_error();

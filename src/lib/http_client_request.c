@@ -103,9 +103,10 @@ http_request_parse(struct http_call *call, const struct http_request *r, char *h
 void
 http_request_drop_expect(struct http_call *call)
 {
+	struct buf *h = &call->head;
 	size_t end = call->head_expect + strlen(EXPECT);
 
-	memmove(call->head.data + call->head_expect, call->head.data + end, call->head.len - end + 1);
-	call->head.len -= strlen(EXPECT);
+	memmove(h->data + call->head_expect, h->data + end, h->len - end + 1);
+	h->len -= strlen(EXPECT);
 	call->expect = false;
 }

@@ -77,8 +77,7 @@ static void
 add_crl(X509_STORE *store, X509_CRL *crl, const char *file)
 {
 	if (!crl_signed(store, crl))
-		log_warning("tls.crl", "file=\"%s\" reason=\"not signed by a configured CA, not used\"",
-		    file);
+		log_warning("tls.crl", "file=\"%s\" reason=\"not signed by a configured CA\"", file);
 	else if (!X509_STORE_add_crl(store, crl))
 		refuse("keep CRL", file);
 }
@@ -185,8 +184,8 @@ set_identity(SSL_CTX *ctx, const struct conf *conf, unsigned certificate, int sy
 SSL_CTX *
 tls_context(const struct conf *conf, unsigned certificate, int sync_fd, const struct tls_options *o)
 {
-	const SSL_METHOD *method = o->side == TLS_SERVER ? TLS_server_method() : TLS_client_method();
-	SSL_CTX *ctx = SSL_CTX_new(method);
+	SSL_CTX *ctx = SSL_CTX_new(
+	    o->side == TLS_SERVER ? TLS_server_method() : TLS_client_method());
 
 	if (ctx && set_protocol(ctx, o) && set_identity(ctx, conf, certificate, sync_fd) &&
 	    set_trust(ctx, o) && set_sessions(ctx, o))

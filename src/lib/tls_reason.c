@@ -1,4 +1,4 @@
-/* Why a handshake failed, in words (complaints C2, C12: the cause, not the library's line number). */
+/* Why a handshake failed, in words: the cause, not a line number of the library (complaints C2, C12). */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>

@@ -239,7 +239,9 @@ provider_query(void *provider, int operation, int *no_cache)
 
 	(void)provider;
 	*no_cache = 0;
-	return operation == OSSL_OP_KEYMGMT ? keys : operation == OSSL_OP_SIGNATURE ? signatures : NULL;
+	if (operation == OSSL_OP_KEYMGMT)
+		return keys;
+	return operation == OSSL_OP_SIGNATURE ? signatures : NULL;
 }
 
 static int
@@ -303,7 +305,8 @@ tls_remote_key(X509 *certificate, unsigned certificate_index, int sync_fd)
 		return NULL;
 	}
 	if (!remote_context()) {
-		log_error("tls.key", "certificate=%u reason=\"provider not loaded\"", certificate_index);
+		log_error("tls.key", "certificate=%u reason=\"provider not loaded\"",
+		    certificate_index);
 		return NULL;
 	}
 	EVP_PKEY *key = make_key(public_half, certificate_index, sync_fd);

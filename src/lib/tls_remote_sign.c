@@ -234,8 +234,8 @@ call_signer(const struct signature_ctx *ctx, const uint8_t *tbs, size_t len, uin
 		    SIGNATURE_MAX, REMOTE_CALL_MS);
 	buf_free(&packed);
 	if (n <= 0)
-		log_error("tls.sign", "certificate=%u bytes=%zu reason=\"%s\"", ctx->key->certificate,
-		    len, n < 0 ? "the signer does not answer" : "the signer refused");
+		log_error("tls.sign", "certificate=%u bytes=%zu reason=\"%s\"",
+		    ctx->key->certificate, len, n < 0 ? "the signer does not answer" : "the signer refused");
 	return n > 0 ? (size_t)n : 0;
 }
 

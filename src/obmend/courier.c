@@ -53,7 +53,9 @@ make_contexts(struct self *self)
 			continue;
 		if (!(contexts[COURIER_TLS] = make_context(self, n, false)))
 			return false;
-		if (wants_legacy(conf) && !(contexts[COURIER_TLS_LEGACY] = make_context(self, n, true)))
+		if (!wants_legacy(conf))
+			continue;
+		if (!(contexts[COURIER_TLS_LEGACY] = make_context(self, n, true)))
 			return false;
 	}
 	return true;
@@ -139,9 +141,10 @@ courier_status(struct self *self)
 	const struct courier *c = self->state;
 
 	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o}", "in_flight", (int)c->in_flight,
-	    "window", (int)self->conf->send_window, "answered", (json_int_t)c->answered, "undelivered",
-	    (json_int_t)c->undelivered, "turned_away", (json_int_t)c->turned_away, "register",
-	    c->snapshot != NULL, "peer_count", (int)c->links.count, "peers", peers_status(c));
+	    "window", (int)self->conf->send_window, "answered", (json_int_t)c->answered,
+	    "undelivered", (json_int_t)c->undelivered, "turned_away", (json_int_t)c->turned_away,
+	    "register", c->snapshot != NULL, "peer_count", (int)c->links.count, "peers",
+	    peers_status(c));
 }
 
 static const struct role_message messages[] = {

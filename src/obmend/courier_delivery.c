@@ -39,7 +39,8 @@ look_up(struct self *self, const struct wire_deliver *m, struct participant *p)
 		return (struct verdict){UNDELIVERED_AGAIN, FAULT_REGISTER_EMPTY, NULL,
 		    now + AGAIN_REGISTER};
 	if (!snapshot_by_guid(c->snapshot, &m->recipient, p))
-		return (struct verdict){UNDELIVERED_INACTIVE, FAULT_RECIPIENT_UNKNOWN, NULL, WHEN_NONE};
+		return (struct verdict){UNDELIVERED_INACTIVE, FAULT_RECIPIENT_UNKNOWN, NULL,
+		    WHEN_NONE};
 	if (p->status == PARTICIPANT_TEMPORARILY_INACTIVE)
 		return (struct verdict){UNDELIVERED_HELD, FAULT_RECIPIENT_HELD, p->name,
 		    now + (when)self->conf->hold_interval * WHEN_SECOND};
@@ -130,7 +131,7 @@ send_out(struct self *self, uint64_t id, const struct wire_deliver *m, const str
 	    .document_guid = m->document_guid, .link = link};
 	d->call = post(d, m, p, fd, &trouble.detail);
 	if (!d->call) {
-		/* A URL that cannot be used is the register's trouble, and lasts until it is changed. */
+		/* A useless URL is the register's trouble, and lasts until it is changed. */
 		trouble.class = UNDELIVERED_CONNECT;
 		trouble.fault = FAULT_PEER_NAME;
 		trouble.retry = WHEN_NONE;
@@ -154,8 +155,8 @@ courier_on_deliver(struct self *self, struct peer from, struct ipc_frame *f)
 	if (!wire_unpack(f, WIRE_DELIVER, &m) ||
 	    (m.body.in_fd && (fd = ipc_take_fd(f, 0)) < 0)) {
 		log_error("courier.bad-frame", "type=deliver");
-		courier_turn_away(self, f->id, UNDELIVERED_AGAIN, FAULT_INTERNAL, "malformed request",
-		    NULL, when_now() + AGAIN_REGISTER);
+		courier_turn_away(self, f->id, UNDELIVERED_AGAIN, FAULT_INTERNAL,
+		    "malformed request", NULL, when_now() + AGAIN_REGISTER);
 		return;
 	}
 	if (!m.body.in_fd)

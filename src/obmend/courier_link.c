@@ -103,8 +103,8 @@ open_breaker(struct links *links, struct link *l, when now)
 		l->pause = LINK_PAUSE_MAX;
 	l->probe_at = now + l->pause;
 	l->state = LINK_OPEN;
-	log_warning("courier.breaker-open", "url=\"%s\" failures=%u pause=%llds detail=\"%s\"", l->url,
-	    l->failures, (long long)(l->pause / WHEN_SECOND), l->last_detail);
+	log_warning("courier.breaker-open", "url=\"%s\" failures=%u pause=%llds detail=\"%s\"",
+	    l->url, l->failures, (long long)(l->pause / WHEN_SECOND), l->last_detail);
 }
 
 static void
@@ -122,7 +122,8 @@ count_failure(struct links *links, struct link *l, when now)
 {
 	l->failures++;
 	/* Those that were under way when it opened do not open it wider. */
-	if (l->state == LINK_PROBING || (l->state == LINK_CLOSED && l->failures >= links->failures_max))
+	if (l->state == LINK_PROBING ||
+	    (l->state == LINK_CLOSED && l->failures >= links->failures_max))
 		open_breaker(links, l, now);
 }
 

@@ -50,7 +50,7 @@ step_of(const struct http_result *r)
 {
 	if (r->stage == HTTP_ANSWERED)
 		return r->status >= 200 && r->status < 300 ?
-		    /* It took it and said nothing that counts (protocol.md section 2 wants a body). */
+		    /* It took it and said nothing that counts: section 2 wants a body. */
 		    (struct step){UNDELIVERED_AMBIGUOUS, FAULT_PEER_AMBIGUOUS, LINK_ANSWERED} :
 		    (struct step){UNDELIVERED_HTTP, FAULT_PEER_HTTP, LINK_ANSWERED};
 	if (r->stage == HTTP_SEND && !r->body_left)
@@ -139,7 +139,7 @@ courier_outcome(struct delivery *d, const struct http_result *r)
 			link_end(&c->links, d->link, LINK_ANSWERED, r->ended, FAULT_NONE, NULL);
 			return;
 		}
-		/* It answered, and nobody here can read it: to ask again is safe, to send again is not. */
+		/* It answered, and nobody here can read it: asking again is safe, sending is not. */
 		undelivered(d, r, (struct step){UNDELIVERED_AMBIGUOUS, FAULT_PEER_AMBIGUOUS,
 		    LINK_ANSWERED}, "no codec for the answer");
 		return;

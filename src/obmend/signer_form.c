@@ -45,7 +45,7 @@ is_server_key(const uint8_t *tbs, size_t len)
 	    params[3] != 0 && len == RANDOMS + 4u + params[3];
 }
 
-/* Handshake messages that fill the bytes exactly: ClientHello, ServerHello, ... ClientKeyExchange. */
+/* Messages that fill the bytes exactly: ClientHello, ServerHello, ... ClientKeyExchange. */
 static bool
 is_transcript(const uint8_t *tbs, size_t len)
 {

@@ -26,8 +26,8 @@ void signer_key_free(struct signer_key *);
 
 /* PKCS#1 v1.5 over a digest of exactly the method's length. Returns the signature's length, 0 =
  * refused. */
-size_t signer_key_sign(struct signer_key *, enum signature_method, const uint8_t *digest, size_t len,
-                       uint8_t out[SIGNER_SIGNATURE_MAX]);
+size_t signer_key_sign(struct signer_key *, enum signature_method, const uint8_t *digest,
+                       size_t len, uint8_t out[SIGNER_SIGNATURE_MAX]);
 /* Hashes and signs a handshake whose form was checked. digest is OpenSSL's name. */
 size_t signer_key_sign_tls(struct signer_key *, const char *digest, bool pss, const uint8_t *tbs,
                            size_t len, uint8_t out[SIGNER_SIGNATURE_MAX]);

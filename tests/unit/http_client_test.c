@@ -110,7 +110,7 @@ new_client(void)
 	fputs("nameserver 127.0.0.1\n", f);
 	fclose(f);
 	struct http_client_options o = {.hosts_file = hosts, .resolv_conf = resolv,
-	    .connections_per_origin = 2, .idle_seconds = 10, .connect_seconds = 2,
+	    .connections_per_origin = 2, .idle_seconds = 10, .connect_seconds = 4,
 	    .progress_seconds = 2, .total_seconds = 4};
 	client = http_client_new(base, &o);
 	assert_non_null(client);
@@ -283,7 +283,7 @@ test_no_connection(void **state)
 	snprintf(address, sizeof address, "https://nikade.obmen.local/");
 	s = run(&r);
 	assert_int_equal(s.r.stage, HTTP_NAME);
-	assert_true(s.detail[0] != 0);
+	assert_true(s.r.timed_out || strcmp(s.detail, "no name server answers") == 0);
 }
 
 static void
