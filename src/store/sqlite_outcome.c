@@ -185,17 +185,6 @@ take_status(struct store *s, const struct delivery *y, const struct ending *e,
 	return db_document_particulars(s, y->document, e->status);
 }
 
-/* A verified answer also shows which signatures the peer makes, and so can read. */
-static bool
-hear(struct store *s, const struct delivery *y, const struct ending *e)
-{
-	static const unsigned verified = 1u << WENT_STATUS | 1u << WENT_NOT_FOUND |
-	    1u << WENT_STRANGE | 1u << WENT_ERROR;
-
-	return !e->answer || !(verified & (1u << e->went)) ||
-	       db_party_heard(s, y->peer, e->answer->proof.method);
-}
-
 /* While the attempt ran, a newer status of the document took the place of what it told. */
 static bool
 send_newer(struct store *s, struct delivery *y)
@@ -264,8 +253,6 @@ ending_rows(struct store *s, int64_t attempt, struct ending *e)
 	if (!e->fault)
 		e->fault = usual_faults[e->went];
 	bool current = y.sending && y.attempt == attempt;
-	if (!hear(s, &y, e))
-		return false;
 	bool taken_place = e->went != WENT_HELD && e->went != WENT_AGAIN;
 	if (current && !resolve(s, &y, e))
 		return false;
