@@ -295,7 +295,7 @@ signature_form_start(struct signature_form *f, const struct c14n_element *e)
 static bool
 is_space(char c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	return (unsigned char)c <= ' '; /* XML lets no other control characters through */
 }
 
 void
@@ -303,22 +303,18 @@ signature_form_text(struct signature_form *f, const char *text, size_t len)
 {
 	if (f->sig->fault || f->foreign || f->depth == 0)
 		return;
-	bool leaf = f->open[f->depth - 1]->end && f->open[f->depth - 1]->node == LEAF;
-	size_t from = 0;
-	for (size_t i = 0; i < len; i++) {
-		if (!is_space(text[i])) {
-			if (leaf)
-				continue;
-			if (!f->open[f->depth - 1]->tolerant)
-				signature_refuse(f->sig, FAULT_SIGNATURE_FORM, "text between elements");
-			return;
-		}
-		if (leaf)
+	const struct form_rule *open = f->open[f->depth - 1];
+	bool leaf = open->end && open->node == LEAF;
+	for (size_t i = 0; i < len && !f->sig->fault;) {
+		size_t from = i;
+		while (i < len && !is_space(text[i]))
+			i++;
+		if (i > from && leaf)
 			buf_add(&f->text, text + from, i - from);
-		from = i + 1;
+		else if (i > from && !open->tolerant)
+			signature_refuse(f->sig, FAULT_SIGNATURE_FORM, "text between elements");
+		i += i < len;
 	}
-	if (leaf)
-		buf_add(&f->text, text + from, len - from);
 }
 
 static void

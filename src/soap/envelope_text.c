@@ -70,13 +70,13 @@ emit(struct envelope *e, const char *data, size_t len)
 		data += n;
 		len -= n;
 	}
-	if (len > sizeof e->out - e->out_len)
-		envelope_text_flush(e);
 	if (len >= DIRECT) {
 		envelope_text_flush(e);
 		deliver(e, data, len);
 		return;
 	}
+	if (len > sizeof e->out - e->out_len)
+		envelope_text_flush(e);
 	memcpy(e->out + e->out_len, data, len);
 	e->out_len += len;
 }
@@ -86,7 +86,7 @@ static void
 emit_lines(struct envelope *e, const char *data, size_t len)
 {
 	while (len > 0) {
-		if (e->after_cr && *data == '\n') {
+		if (e->after_cr && *data == '\n') { /* of a CR LF */
 			data++;
 			len--;
 		}
@@ -106,8 +106,24 @@ emit_lines(struct envelope *e, const char *data, size_t len)
 
 static const struct {
 	const char *name;
+	unsigned char len;
 	char value;
-} entities[] = {{"lt;", '<'}, {"gt;", '>'}, {"amp;", '&'}, {"quot;", '"'}, {"apos;", '\''}};
+} entities[] = {
+	{"lt;", 3, '<'}, {"gt;", 3, '>'}, {"amp;", 4, '&'}, {"quot;", 5, '"'}, {"apos;", 5, '\''}};
+
+/* The predefined entity that the text begins with: its length, or 0. */
+static size_t
+known_entity(const char *text, size_t len, char *value)
+{
+	for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++) {
+		if (text[0] == entities[i].name[0] && len >= entities[i].len &&
+		    memcmp(text, entities[i].name, entities[i].len) == 0) {
+			*value = entities[i].value;
+			return entities[i].len;
+		}
+	}
+	return 0;
+}
 
 /* The character of "#...;"; 0 when it is none. */
 static uint32_t
@@ -132,15 +148,12 @@ reference(const char *text, unsigned len)
 static void
 end_entity(struct envelope *e)
 {
-	char text[4];
+	char text[4], value;
 	uint32_t c = 0;
 
-	for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++) {
-		if (strlen(entities[i].name) == e->pending_len &&
-		    memcmp(entities[i].name, e->pending, e->pending_len) == 0)
-			c = (uint32_t)(unsigned char)entities[i].value;
-	}
-	if (e->pending[0] == '#')
+	if (known_entity(e->pending, e->pending_len, &value))
+		c = (uint32_t)(unsigned char)value;
+	else if (e->pending[0] == '#')
 		c = reference(e->pending, e->pending_len);
 	if (c == 0)
 		envelope_fail(e, FAULT_SOAP_MALFORMED, "entity &%.*s", (int)e->pending_len, e->pending);
@@ -151,6 +164,20 @@ end_entity(struct envelope *e)
 }
 
 /* Each state takes bytes and returns how many. */
+
+/* An entity that lies whole in the bytes at hand, as nearly all do: its length, or 0. */
+static size_t
+take_known_entity(struct envelope *e, const char *data, size_t len)
+{
+	char value;
+	size_t n = len ? known_entity(data, len, &value) : 0;
+
+	if (n) {
+		emit(e, &value, 1);
+		e->after_cr = false;
+	}
+	return n;
+}
 
 static size_t
 take_entity(struct envelope *e, const char *data, size_t len)
@@ -263,9 +290,13 @@ take_plain(struct envelope *e, const char *data, size_t len)
 		p = stop;
 		if (!amp)
 			break;
+		p++;
+		size_t n = take_known_entity(e, p, (size_t)(data + len - p));
+		p += n;
+		if (n)
+			continue;
 		e->state = TEXT_ENTITY;
 		e->pending_len = 0;
-		p++;
 		p += take_entity(e, p, (size_t)(data + len - p));
 		if (e->state == TEXT_ENTITY)
 			return (size_t)(p - data);
