@@ -172,7 +172,7 @@ read_file(const struct fixture *f, const char *name, size_t *len)
 }
 
 /* Runs a command in the fixture's folder; output is kept in the file "log". */
-static UNUSED int
+static UNUSED __attribute__((format(printf, 2, 3))) int
 run(const struct fixture *f, const char *fmt, ...)
 {
 	char command[2048], line[2200];

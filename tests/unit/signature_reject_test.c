@@ -235,7 +235,7 @@ original(struct fixture *f)
 	return bare;
 }
 
-static void
+static __attribute__((format(printf, 4, 5))) void
 expect_wrapped(struct fixture *f, const char *what, enum fault fault, const char *fmt, ...)
 {
 	va_list ap;
