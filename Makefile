@@ -80,8 +80,12 @@ $(BUILD)/obmenctl: $(OBMENCTL_SRC:%.c=$(BUILD)/%.o) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The library packs its question to the signer with the roles' wire.c: hence the group.
-$(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libroles.a $(LIB)
+$(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libroles.a $(LIB)
 	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lcmocka
+
+$(BUILD)/libctl.a: $(CTL_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
 
 $(BUILD)/libroles.a: $(ROLE_OBJ)
 	@rm -f $@
