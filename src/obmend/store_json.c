@@ -1,5 +1,6 @@
 /* Documents as JSON, for obmenctl, console and desk. */
 #include <stdio.h>
+#include "message/signature.h"
 #include "obmend/store_role.h"
 
 static void
@@ -162,6 +163,10 @@ store_json_evidence(const struct store_evidence *e)
 	json_object_set_new(o, "row", json_integer(e->body));
 	if (e->has_certificate)
 		set_hex(o, "certificate_sha256", e->certificate, sizeof e->certificate);
+	if (e->has_tls_certificate)
+		set_hex(o, "tls_certificate_sha256", e->tls_certificate, sizeof e->tls_certificate);
+	if (e->method)
+		set_text(o, "algorithm", signature_method_name((enum signature_method)e->method));
 	set_text(o, "address", e->address);
 	if (e->fault)
 		set_text(o, "fault", fault_code(e->fault));

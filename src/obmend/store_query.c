@@ -1,5 +1,6 @@
 /* What control asks: one table of verbs. Replies leave when the turn's batch is on disk. */
-#include <inttypes.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,11 +186,27 @@ verb_show(struct ask *a)
 	return FAULT_NONE;
 }
 
+/* Reads 64 hex digits: the name of a certificate in the evidence. */
+static bool
+read_sha256(const char *text, uint8_t out[32])
+{
+	for (size_t i = 0; i < 32; i++) {
+		unsigned byte;
+		if (!isxdigit((unsigned char)text[2 * i]) || !isxdigit((unsigned char)text[2 * i + 1]) ||
+		    sscanf(text + 2 * i, "%2x", &byte) != 1)
+			return false;
+		out[i] = (uint8_t)byte;
+	}
+	return text[64] == 0;
+}
+
+/* `which` is a name or a row of the document's evidence, "details", or a certificate's SHA-256. */
 static enum fault
 verb_body(struct ask *a)
 {
 	struct showing s = {.timeline = json_array(), .evidence = json_array()};
 	const char *which = field(a, "which");
+	uint8_t sha256[32];
 	int64_t id;
 	enum fault f = which_document(a, &id);
 
@@ -204,9 +221,12 @@ verb_body(struct ask *a)
 	json_decref(s.evidence);
 	if (f)
 		return f;
-	if (!s.found)
+	if (read_sha256(s.which, sha256))
+		a->fd = a->role->backend->certificate_open(a->role->store, sha256);
+	else if (s.found)
+		a->fd = a->role->backend->body_open(a->role->store, s.found);
+	else
 		return wrong(a, FAULT_DOCUMENT_MISSING, s.which);
-	a->fd = a->role->backend->body_open(a->role->store, s.found);
 	return a->fd < 0 ? FAULT_STORE_FAILED : FAULT_NONE;
 }
 

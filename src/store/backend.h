@@ -123,6 +123,9 @@ struct store_evidence {
 	bool in_file;
 	bool has_certificate;
 	uint8_t certificate[32]; /* SHA-256 of the signing certificate's DER */
+	bool has_tls_certificate;
+	uint8_t tls_certificate[32]; /* the same of what the peer showed in TLS */
+	uint64_t method;         /* enum signature_method */
 	const char *address;     /* peer's address or URL */
 	enum fault fault;
 };
@@ -202,6 +205,8 @@ struct store_backend {
 	/* A descriptor for reading the exact bytes of a body: a sealed memory file or the file itself. -1
 	 * if there is no such body or no descriptor to be had. */
 	int (*body_open)(struct store *, int64_t body);
+	/* The same for the DER of a certificate that evidence names. */
+	int (*certificate_open)(struct store *, const uint8_t sha256[32]);
 	/* Appends the bytes to out. */
 	enum fault (*body_read)(struct store *, int64_t body, struct buf *out);
 };

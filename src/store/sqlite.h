@@ -125,6 +125,8 @@ bool db_party_heard(struct store *, int64_t party, uint64_t method);
 /* The row of a certificate; 0 for an empty one. */
 bool db_certificate_id(struct store *, struct wire_bytes der, int64_t *id);
 
+int db_certificate_open(struct store *, const uint8_t sha256[32]);
+
 /* sqlite_document.c */
 struct document_row {
 	int64_t id, peer;

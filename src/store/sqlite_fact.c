@@ -84,3 +84,18 @@ db_certificate_id(struct store *s, struct wire_bytes der, int64_t *id)
 	*id = sqlite3_last_insert_rowid(s->db);
 	return true;
 }
+
+int
+db_certificate_open(struct store *s, const uint8_t sha256[32])
+{
+	struct query q = sql(s, SQL_CERTIFICATE_DER);
+	int fd = -1;
+
+	put_bytes(&q, sha256, 32);
+	if (query_row(&q)) {
+		struct wire_bytes der = get_bytes(&q);
+		fd = wire_memfd("certificate", der.data, der.len);
+	}
+	query_end(&q);
+	return fd;
+}

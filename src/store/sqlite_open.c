@@ -229,5 +229,6 @@ const struct store_backend store_sqlite = {
 	.queue = db_queue,
 	.figures = db_figures,
 	.body_open = db_body_open,
+	.certificate_open = db_certificate_open,
 	.body_read = db_body_read,
 };

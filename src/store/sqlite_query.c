@@ -142,7 +142,7 @@ each_event(struct store *s, int64_t document, store_event_cb cb, void *arg)
 
 /* A message's name in the evidence, and that of the answer to it. */
 static const char *
-evidence_name(enum direction d, enum message_type type, bool answer)
+evidence_name(enum message_type type, bool answer)
 {
 	static const char *const names[MESSAGE_TYPE_COUNT][2] = {
 		[MESSAGE_REGISTRATION_REQUEST] = {"message", "answer"},
@@ -151,31 +151,38 @@ evidence_name(enum direction d, enum message_type type, bool answer)
 		[MESSAGE_ERROR] = {"error", "error-answer"},
 	};
 
-	(void)d;
 	const char *name = type < MESSAGE_TYPE_COUNT ? names[type][answer] : NULL;
 	return name ? name : "message";
+}
+
+/* True when there is one. */
+static bool
+get_sha256(struct query *q, uint8_t out[32])
+{
+	struct wire_bytes b = get_bytes(q);
+
+	if (b.len != 32)
+		return false;
+	memcpy(out, b.data, 32);
+	return true;
 }
 
 static void
 read_evidence(struct query *q, struct store_evidence *e)
 {
-	enum direction direction = (enum direction)get_int(q);
 	enum message_type type = (enum message_type)get_int(q);
 	bool answer = get_int(q);
 
-	*e = (struct store_evidence){.what = evidence_name(direction, type, answer)};
+	*e = (struct store_evidence){.what = evidence_name(type, answer)};
 	get_guid(q, &e->message_guid);
 	e->at = get_when(q);
 	e->body = get_int(q);
 	e->bytes = (uint64_t)get_int(q);
-	struct wire_bytes sha256 = get_bytes(q);
-	if (sha256.len == sizeof e->sha256)
-		memcpy(e->sha256, sha256.data, sizeof e->sha256);
+	get_sha256(q, e->sha256);
 	e->in_file = get_int(q);
-	struct wire_bytes certificate = get_bytes(q);
-	e->has_certificate = certificate.len == sizeof e->certificate;
-	if (e->has_certificate)
-		memcpy(e->certificate, certificate.data, sizeof e->certificate);
+	e->method = (uint64_t)get_int(q);
+	e->has_certificate = get_sha256(q, e->certificate);
+	e->has_tls_certificate = get_sha256(q, e->tls_certificate);
 	e->address = get_text(q);
 	const char *code = get_text(q);
 	e->fault = code ? fault_by_code(code) : FAULT_NONE;

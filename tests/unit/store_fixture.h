@@ -274,7 +274,7 @@ struct shown {
 	char number[64], peer_number[64], reason[64], detail[64];
 	char events[512]; /* names joined by spaces */
 	char evidence[512];
-	struct store_evidence last;
+	struct store_evidence first, last;
 };
 
 static inline void
@@ -318,6 +318,8 @@ shown_evidence(void *arg, const struct store_evidence *e)
 
 	append_word(s->evidence, sizeof s->evidence, e->what);
 	s->last = *e;
+	if (!strchr(s->evidence, ' '))
+		s->first = *e;
 }
 
 static inline struct shown

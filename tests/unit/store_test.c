@@ -71,6 +71,15 @@ test_receive(void **in)
 	assert_string_equal(s.evidence, "message answer");
 	assert_body(f, s.last.body, test_answer, sizeof test_answer - 1);
 	assert_body(f, s.last.body - 1, test_body, sizeof test_body - 1);
+	/* With one certificate for both, the signing one is the TLS one. */
+	assert_true(s.first.has_certificate && s.first.has_tls_certificate);
+	assert_memory_equal(s.first.certificate, s.first.tls_certificate, 32);
+	assert_int_equal(s.first.method, SIGNATURE_RSA_SHA256);
+	int fd = f->backend->certificate_open(f->store, s.first.certificate);
+	char der[sizeof test_certificate + 1];
+	assert_int_equal(pread(fd, der, sizeof der, 0), sizeof test_certificate);
+	assert_memory_equal(der, test_certificate, sizeof test_certificate);
+	close(fd);
 }
 
 static void
