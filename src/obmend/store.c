@@ -77,7 +77,8 @@ set_timer(struct store_role *r)
 {
 	when now = when_now(), next = recipients_next(r), pause = TIMER_MAX;
 
-	if (next != WHEN_NONE && r->recovered && r->self->peers[ROLE_COURIER][0] && next - now < pause)
+	if (next != WHEN_NONE && r->recovered && r->self->peers[ROLE_COURIER][0] &&
+	    next - now < pause)
 		pause = next - now;
 	if (r->expire_next != WHEN_NONE && r->expire_next - now < pause)
 		pause = r->expire_next - now;
@@ -129,14 +130,15 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	when now = when_now(), next = recipients_next(r);
-	bool due = r->pump && r->recovered && next != WHEN_NONE && next <= now && r->self->peers[ROLE_COURIER][0];
+	bool due = r->pump && r->recovered && next != WHEN_NONE && next <= now &&
+		   r->self->peers[ROLE_COURIER][0];
 	if (due && !store_batch(r))
 		store_pump(r, now);
 	r->pump = false;
 	if (r->batch)
 		commit(r);
 	else
-		outbox_send(r, FAULT_NONE); /* only what needed no batch, or says that there was none */
+		outbox_send(r, FAULT_NONE); /* what needed no batch, or says that there was none */
 	set_timer(r);
 }
 
@@ -245,7 +247,8 @@ open_backend(struct store_role *r)
 	    (int)sizeof directory)
 		return false;
 	if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-		log_error("store.open", "directory=\"%s\" reason=\"%s\"", directory, strerror(errno));
+		log_error("store.open", "directory=\"%s\" reason=\"%s\"", directory,
+			  strerror(errno));
 		return false;
 	}
 	r->store = r->backend->open(&options);

@@ -57,7 +57,7 @@ static json_t *
 next_step(const struct store_document *d)
 {
 	static const char *const names[DELIVERY_KIND_COUNT] = {
-		[DELIVERY_DOCUMENT] = "send", [DELIVERY_STATUS] = "notify", [DELIVERY_POLL] = "poll"};
+	    [DELIVERY_DOCUMENT] = "send", [DELIVERY_STATUS] = "notify", [DELIVERY_POLL] = "poll"};
 	json_t *next = json_object();
 
 	set_text(next, "what", names[d->next]);

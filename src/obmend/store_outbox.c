@@ -81,8 +81,8 @@ letter_send(struct store_role *r, struct store_letter *l)
 	struct ipc *to = r->self->peers[l->role][l->index];
 
 	if (!l->json)
-		return role_send(r->self, l->role, l->index, l->type, l->id, r->outbox.bytes.data + l->at,
-		    l->len, l->fds, l->nfds);
+		return role_send(r->self, l->role, l->index, l->type, l->id,
+				 r->outbox.bytes.data + l->at, l->len, l->fds, l->nfds);
 	if (to)
 		return wire_send_json(to, WIRE_QUERY_REPLY, l->id, l->json, l->fds, l->nfds);
 	close_all(l->fds, l->nfds);

@@ -172,7 +172,8 @@ verb_show(struct ask *a)
 	enum fault f = which_document(a, &id);
 
 	if (!f)
-		f = a->role->backend->show(a->role->store, id, show_document, show_event, show_evidence, &s);
+		f = a->role->backend->show(a->role->store, id, show_document, show_event,
+					   show_evidence, &s);
 	if (f || !s.document) {
 		json_decref(s.document);
 		json_decref(s.timeline);
@@ -192,7 +193,8 @@ read_sha256(const char *text, uint8_t out[32])
 {
 	for (size_t i = 0; i < 32; i++) {
 		unsigned byte;
-		if (!isxdigit((unsigned char)text[2 * i]) || !isxdigit((unsigned char)text[2 * i + 1]) ||
+		if (!isxdigit((unsigned char)text[2 * i]) ||
+		    !isxdigit((unsigned char)text[2 * i + 1]) ||
 		    sscanf(text + 2 * i, "%2x", &byte) != 1)
 			return false;
 		out[i] = (uint8_t)byte;
@@ -213,7 +215,8 @@ verb_body(struct ask *a)
 	s.which = which ? which : "message";
 	s.row = strtoll(s.which, NULL, 10);
 	if (!f)
-		f = a->role->backend->show(a->role->store, id, show_document, show_event, show_evidence, &s);
+		f = a->role->backend->show(a->role->store, id, show_document, show_event,
+					   show_evidence, &s);
 	if (!f && strcmp(s.which, "details") == 0)
 		s.found = s.details;
 	json_decref(s.document);

@@ -16,7 +16,8 @@ store_on_spool(struct self *self, struct peer from, struct ipc_frame *f)
 	}
 	int fd = r->backend->spool_file(r->store, w.size, &why);
 	struct wire_spool_reply reply = {.fault = fd < 0 ? why : FAULT_NONE};
-	wire_send(self->peers[from.role][from.index], WIRE_SPOOL_REPLY, f->id, &reply, &fd, fd >= 0);
+	wire_send(self->peers[from.role][from.index], WIRE_SPOOL_REPLY, f->id, &reply, &fd,
+		  fd >= 0);
 }
 
 /* Descriptors come in order: body, details. False when one that was announced is missing. */
@@ -63,7 +64,8 @@ store_on_receive(struct self *self, struct peer from, struct ipc_frame *f)
 
 	if (!wire_unpack(f, WIRE_RECEIVE, &w) || !take_bytes(&w, f, &in)) {
 		log_error("store.bad-frame", "type=receive codec=%u", from.index);
-		wire_send(self->peers[from.role][from.index], WIRE_RECEIVE_REPLY, f->id, &reply, NULL, 0);
+		wire_send(self->peers[from.role][from.index], WIRE_RECEIVE_REPLY, f->id, &reply,
+			  NULL, 0);
 		return;
 	}
 	reply.fault = store_batch(r);

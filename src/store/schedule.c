@@ -82,7 +82,8 @@ struct step {
 static when
 seconds(uint64_t s)
 {
-	return (when)(s < 100 * INTERVAL_MAX_SECONDS ? s : 100 * INTERVAL_MAX_SECONDS) * WHEN_SECOND;
+	return (when)(s < 100 * INTERVAL_MAX_SECONDS ? s : 100 * INTERVAL_MAX_SECONDS) *
+	       WHEN_SECOND;
 }
 
 static when
@@ -221,7 +222,8 @@ static void
 act_soon(struct step *s)
 {
 	uncount(s);
-	s->next->due = s->not_before != WHEN_NONE ? later(s->not_before, s->now) : s->now + SCHEDULE_SOON;
+	s->next->due =
+	    s->not_before != WHEN_NONE ? later(s->not_before, s->now) : s->now + SCHEDULE_SOON;
 	if (s->from->kind == DELIVERY_DOCUMENT)
 		set_state(s, STATE_SIGNED, CAUSE_TRANSPORT);
 }
@@ -402,7 +404,8 @@ schedule_outcome_of_answer(uint64_t answer, uint64_t status)
 		return outcomes[answer];
 	if (status == STATUS_NOT_FOUND)
 		return WENT_NOT_FOUND;
-	return state_of_status((enum document_status)status) != STATE_NONE ? WENT_STATUS : WENT_STRANGE;
+	return state_of_status((enum document_status)status) != STATE_NONE ? WENT_STATUS
+									   : WENT_STRANGE;
 }
 
 when

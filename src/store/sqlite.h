@@ -137,7 +137,7 @@ bool db_event_add(struct store *, int64_t document, when at, enum timeline_event
 /* False without a fault in s->why: there is no such document. */
 bool db_document_row(struct store *, int64_t id, struct document_row *);
 bool db_document_find(struct store *, enum direction, int64_t own, int64_t peer, const struct guid *,
-                   struct document_row *);
+                      struct document_row *);
 struct document_new {
 	enum direction direction;
 	enum document_state state;
@@ -150,7 +150,7 @@ struct document_new {
 bool db_document_add(struct store *, const struct document_new *, int64_t *id);
 /* Changes the state if the table allows it, with its event. *changed tells. */
 bool db_document_to(struct store *, struct document_row *, enum document_state, enum cause,
-                 const char *text, bool *changed);
+                    const char *text, bool *changed);
 /* What the peer says of our document: number, reason, closing date. */
 bool db_document_particulars(struct store *, int64_t document, const struct wire_status *);
 bool db_document_fault(struct store *, int64_t document, enum fault, const char *detail);
@@ -165,7 +165,7 @@ enum fault db_due(struct store *, int64_t peer, struct store_due *, unsigned max
 enum fault db_load_due(struct store *);
 enum fault db_work(struct store *, int64_t document, struct store_work *);
 enum fault db_composed(struct store *, const struct store_work *, const struct wire_composed *,
-                    const struct store_bytes *);
+                       const struct store_bytes *);
 enum fault db_attempt(struct store *, int64_t document, int64_t *attempt);
 /* A new or renewed delivery: composed anew, due now, counted from the start. */
 bool db_delivery_renew(struct store *, int64_t document, int64_t peer, enum delivery_kind);
@@ -175,7 +175,7 @@ bool db_delivery_after_notice(struct store *, const struct document_row *);
 /* sqlite_outcome.c */
 enum fault db_undelivered(struct store *, int64_t attempt, const struct wire_undelivered *);
 enum fault db_answered(struct store *, int64_t attempt, const struct wire_answered *,
-                    const struct store_bytes *);
+                       const struct store_bytes *);
 enum fault db_abandon(struct store *);
 enum fault db_expire(struct store *, unsigned limit, when *next);
 /* Where a delivery stands, and where it goes. */
@@ -188,7 +188,7 @@ struct delivery {
 };
 bool db_delivery_load(struct store *, int64_t document, struct delivery *);
 bool db_delivery_apply(struct store *, struct delivery *, const struct schedule_next *, enum fault,
-                    const char *detail);
+                       const char *detail);
 
 /* sqlite_query.c */
 enum fault db_find(struct store *, const struct guid *, int64_t *document);

@@ -106,7 +106,7 @@ files_add(struct body_files *f, int64_t id, int fd)
 	return true;
 }
 
-/* Gives an unnamed file its name. A file that has it already is a left-over: ids are never reused. */
+/* Gives an unnamed file its name. One that has it already is a left-over: ids are never reused. */
 static bool
 file_link(struct store *s, int fd, int64_t id)
 {
@@ -207,7 +207,8 @@ row_add(struct store *s, int64_t id, uint64_t size, const void *data)
 }
 
 static bool
-save_row(struct store *s, const int *fds, const uint64_t *sizes, unsigned n, uint64_t size, int64_t id)
+save_row(struct store *s, const int *fds, const uint64_t *sizes, unsigned n, uint64_t size,
+	 int64_t id)
 {
 	uint8_t data[BODY_IN_ROW];
 	uint64_t at = 0;
@@ -222,7 +223,8 @@ save_row(struct store *s, const int *fds, const uint64_t *sizes, unsigned n, uin
 }
 
 static bool
-save_file(struct store *s, const int *fds, const uint64_t *sizes, unsigned n, uint64_t size, int64_t id)
+save_file(struct store *s, const int *fds, const uint64_t *sizes, unsigned n, uint64_t size,
+	  int64_t id)
 {
 	int fd = openat(s->spool, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 

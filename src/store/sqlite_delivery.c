@@ -185,7 +185,8 @@ composed_done(struct store *s, const struct store_work *w, const struct wire_com
 	if (w->kind != DELIVERY_DOCUMENT)
 		return FAULT_NONE;
 	if (!db_document_to(s, &d, STATE_SIGNED, CAUSE_TRANSPORT, NULL, &changed) ||
-	    !db_event_add(s, w->document, s->now, EVENT_SIGNED, signature_method_name((enum signature_method)c->method)))
+	    !db_event_add(s, w->document, s->now, EVENT_SIGNED,
+			  signature_method_name((enum signature_method)c->method)))
 		return s->why;
 	return FAULT_NONE;
 }
@@ -194,8 +195,10 @@ composed_done(struct store *s, const struct store_work *w, const struct wire_com
 static enum fault
 composed_not(struct store *s, const struct store_work *w, const struct wire_composed *c)
 {
-	struct schedule_next next = {.pending = false, .state = STATE_FAILED, .cause = CAUSE_TRANSPORT,
-	    .event = EVENT_FAILED};
+	struct schedule_next next = {.pending = false,
+				     .state = STATE_FAILED,
+				     .cause = CAUSE_TRANSPORT,
+				     .event = EVENT_FAILED};
 	struct delivery y;
 
 	if (!db_delivery_load(s, w->document, &y))
@@ -218,7 +221,8 @@ composed_not(struct store *s, const struct store_work *w, const struct wire_comp
 	next.due = y.at.due;
 	next.attempts = y.at.attempts;
 	next.polls = y.at.polls;
-	if (!db_delivery_apply(s, &y, &next, c->fault ? (enum fault)c->fault : FAULT_INTERNAL, c->detail))
+	if (!db_delivery_apply(s, &y, &next, c->fault ? (enum fault)c->fault : FAULT_INTERNAL,
+			       c->detail))
 		return s->why;
 	return FAULT_NONE;
 }

@@ -4,7 +4,8 @@
 #include "store/sqlite.h"
 
 bool
-db_event_add(struct store *s, int64_t document, when at, enum timeline_event event, const char *text)
+db_event_add(struct store *s, int64_t document, when at, enum timeline_event event,
+             const char *text)
 {
 	struct query q = sql(s, SQL_EVENT_ADD);
 
@@ -40,7 +41,7 @@ db_document_row(struct store *s, int64_t id, struct document_row *d)
 
 bool
 db_document_find(struct store *s, enum direction direction, int64_t own, int64_t peer,
-              const struct guid *guid, struct document_row *d)
+                 const struct guid *guid, struct document_row *d)
 {
 	struct query q = sql(s, SQL_DOCUMENT_FIND);
 
@@ -57,8 +58,9 @@ expiry(const struct store *s, const struct document_row *d, enum document_state 
 {
 	if (d->direction == DIRECTION_IN || state_is_end(to))
 		return WHEN_NONE;
-	return state_is_end(d->state) || old == WHEN_NONE ? schedule_expiry(&s->options.times, s->now)
-	                                                  : old;
+	return state_is_end(d->state) || old == WHEN_NONE
+		   ? schedule_expiry(&s->options.times, s->now)
+		   : old;
 }
 
 static bool
@@ -75,11 +77,12 @@ expiry_now(struct store *s, int64_t document, when *expire)
 
 bool
 db_document_to(struct store *s, struct document_row *d, enum document_state to, enum cause by,
-            const char *text, bool *changed)
+               const char *text, bool *changed)
 {
 	/* States whose event is told by the operation itself, with words of its own. */
-	static const unsigned quiet = 1u << STATE_ACCEPTED | 1u << STATE_SIGNED | 1u << STATE_SENDING |
-	    1u << STATE_HELD | 1u << STATE_WAITING | 1u << STATE_FAILED;
+	static const unsigned quiet = 1u << STATE_ACCEPTED | 1u << STATE_SIGNED |
+				      1u << STATE_SENDING | 1u << STATE_HELD | 1u << STATE_WAITING |
+				      1u << STATE_FAILED;
 	when expire;
 
 	*changed = false;
@@ -172,8 +175,12 @@ db_document_add(struct store *s, const struct document_new *n, int64_t *id)
 static enum fault
 submit_rows(struct store *s, const struct store_submission *w, int64_t *document)
 {
-	struct document_new n = {.direction = DIRECTION_OUT, .state = STATE_ACCEPTED, .accepted = s->now,
-	    .id = &w->id, .kind = w->kind, .about = w->about};
+	struct document_new n = {.direction = DIRECTION_OUT,
+				 .state = STATE_ACCEPTED,
+				 .accepted = s->now,
+				 .id = &w->id,
+				 .kind = w->kind,
+				 .about = w->about};
 	struct document_row existing;
 
 	if (!db_party_id(s, &w->sender, NULL, NULL, &n.own) ||
@@ -249,8 +256,8 @@ decide_rows(struct store *s, const struct store_decision *d)
 		snprintf(text, sizeof text, "%s/%s", d->number, d->date ? d->date : "");
 	else
 		snprintf(text, sizeof text, "%s", d->reason ? d->reason : "");
-	if (!db_document_to(s, &row, d->to, CAUSE_OPERATOR, text, &changed) || !decision_write(s, d) ||
-	    !db_document_fault(s, d->document, FAULT_NONE, NULL) ||
+	if (!db_document_to(s, &row, d->to, CAUSE_OPERATOR, text, &changed) ||
+	    !decision_write(s, d) || !db_document_fault(s, d->document, FAULT_NONE, NULL) ||
 	    !db_delivery_renew(s, d->document, row.peer, DELIVERY_STATUS))
 		return s->why;
 	return FAULT_NONE;

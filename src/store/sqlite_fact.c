@@ -3,7 +3,8 @@
 #include "store/sqlite.h"
 
 bool
-db_party_id(struct store *s, const struct guid *guid, const char *name, const char *eik, int64_t *id)
+db_party_id(struct store *s, const struct guid *guid, const char *name, const char *eik,
+            int64_t *id)
 {
 	bool same = true;
 	struct query q = sql(s, SQL_PARTY_GET);

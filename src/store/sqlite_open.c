@@ -51,13 +51,15 @@ migrate(struct store *s)
 	while (schema_steps[newest])
 		newest++;
 	if (version < 0 || version > newest) {
-		log_error("store.version", "version=%lld newest=%lld reason=\"made by a newer obmend\"",
-		    (long long)version, (long long)newest);
+		log_error("store.version",
+			  "version=%lld newest=%lld reason=\"made by a newer obmend\"",
+			  (long long)version, (long long)newest);
 		return false;
 	}
 	for (; version < newest; version++) {
 		char bump[64];
-		snprintf(bump, sizeof bump, "PRAGMA user_version = %lld; COMMIT", (long long)version + 1);
+		snprintf(bump, sizeof bump, "PRAGMA user_version = %lld; COMMIT",
+			 (long long)version + 1);
 		if (!run(s, "BEGIN IMMEDIATE") || !run(s, schema_steps[version]) || !run(s, bump))
 			return false;
 		log_info("store.schema", "version=%lld", (long long)version + 1);
@@ -80,8 +82,8 @@ database_open(struct store *s)
 	}
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_wal_hook(s->db, log_grew, s);
-	/* The log is emptied by tidy, outside the commit path (performance.md E5). Exclusive: one writer,
-	 * no shared memory file, no lock per transaction. */
+	/* The log is emptied by tidy, outside the commit path (performance.md E5). Exclusive: one
+	 * writer, no shared memory file, no lock per transaction. */
 	return run(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 	              "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
 	              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;"
@@ -135,8 +137,8 @@ store_open(const struct store_options *options)
 	s->directory = strdup(options->directory);
 	s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	s->digest = EVP_MD_CTX_new();
-	if (s->directory && s->sha256 && s->digest && db_spool_open(s) && database_open(s) && migrate(s) &&
-	    counters_load(s) && db_spool_drop_unreferenced(s))
+	if (s->directory && s->sha256 && s->digest && db_spool_open(s) && database_open(s) &&
+	    migrate(s) && counters_load(s) && db_spool_drop_unreferenced(s))
 		return s;
 	log_error("store.open", "directory=\"%s\" reason=\"%s\"", options->directory,
 	    s->db ? sqlite3_errmsg(s->db) : "cannot be used");

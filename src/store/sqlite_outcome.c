@@ -90,8 +90,8 @@ told_already(struct store *s, int64_t document, enum timeline_event event)
 }
 
 bool
-db_delivery_apply(struct store *s, struct delivery *y, const struct schedule_next *n, enum fault fault,
-               const char *detail)
+db_delivery_apply(struct store *s, struct delivery *y, const struct schedule_next *n,
+                  enum fault fault, const char *detail)
 {
 	struct document_row d = {0};
 	bool changed = false;
@@ -129,7 +129,8 @@ end_attempt(struct store *s, int64_t attempt, const struct ending *e)
 	put_text(&q, e->fault ? fault_code(e->fault) : NULL);
 	put_text(&q, e->detail);
 	put_id(&q, body);
-	put_bytes(&q, a->answer_guid.b, guid_is_zero(&a->answer_guid) ? 0 : sizeof a->answer_guid.b);
+	put_bytes(&q, a->answer_guid.b,
+		  guid_is_zero(&a->answer_guid) ? 0 : sizeof a->answer_guid.b);
 	put_int(&q, (int64_t)a->proof.method);
 	put_bytes(&q, a->proof.fingerprint, e->answer ? sizeof a->proof.fingerprint : 0);
 	put_id(&q, tls);
@@ -189,7 +190,8 @@ take_status(struct store *s, const struct delivery *y, const struct ending *e,
 static bool
 send_newer(struct store *s, struct delivery *y)
 {
-	struct schedule_next n = {.pending = true, .compose = true, .kind = y->at.kind, .due = s->now};
+	struct schedule_next n = {
+	    .pending = true, .compose = true, .kind = y->at.kind, .due = s->now};
 
 	return delivery_write(s, y, &n);
 }
@@ -223,8 +225,8 @@ late_answer(struct store *s, struct delivery *y, const struct ending *e)
 	if (!db_document_row(s, y->document, &d))
 		return false;
 	describe(e, words, sizeof words);
-	if (!db_document_to(s, &d, state_of_status((enum document_status)e->status->status), CAUSE_ANSWER,
-	    words, &changed))
+	if (!db_document_to(s, &d, state_of_status((enum document_status)e->status->status),
+			    CAUSE_ANSWER, words, &changed))
 		return false;
 	return !changed || (db_document_particulars(s, y->document, e->status) &&
 	                    db_document_fault(s, y->document, FAULT_NONE, NULL) &&
@@ -359,7 +361,8 @@ expire_one(struct store *s, int64_t document)
 		return db_operation_end(s, FAULT_STORE_FAILED);
 	if (!db_document_row(s, document, &d) ||
 	    !db_document_to(s, &d, STATE_EXPIRED, CAUSE_CLOCK, NULL, &changed) ||
-	    !db_document_fault(s, document, FAULT_EXPIRED, NULL) || !db_delivery_after_notice(s, &d))
+	    !db_document_fault(s, document, FAULT_EXPIRED, NULL) ||
+	    !db_delivery_after_notice(s, &d))
 		return db_operation_end(s, s->why ? s->why : FAULT_STORE_FAILED);
 	return db_operation_end(s, FAULT_NONE);
 }

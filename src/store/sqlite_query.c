@@ -215,7 +215,8 @@ db_show(struct store *s, int64_t document, store_document_cb document_cb, store_
 	enum fault f = each_document(&q, document_cb, arg);
 	if (f)
 		return f;
-	if (!each_event(s, document, event_cb, arg) || !each_evidence(s, document, evidence_cb, arg))
+	if (!each_event(s, document, event_cb, arg) ||
+	    !each_evidence(s, document, evidence_cb, arg))
 		return s->why;
 	return FAULT_NONE;
 }

@@ -79,7 +79,7 @@ judge_status_request(struct store *s, struct incoming *i)
 	return true;
 }
 
-/* True when at least one attempt to send this document was begun: before that nobody can know it. */
+/* True when an attempt to send this document was begun: before that nobody can know it. */
 static bool
 was_sent(struct store *s, int64_t document)
 {
@@ -135,12 +135,14 @@ apply_registration(struct store *s, struct incoming *i)
 
 	if (i->known)
 		return true;
-	if (!db_body_save(s, &i->in->details, &n.details) || !db_document_add(s, &n, &i->document.id))
+	if (!db_body_save(s, &i->in->details, &n.details) ||
+	    !db_document_add(s, &n, &i->document.id))
 		return false;
 	i->known = true;
-	return db_event_add(s, i->document.id, w->received, EVENT_RECEIVED, w->proof.peer_address) &&
+	return db_event_add(s, i->document.id, w->received, EVENT_RECEIVED,
+			    w->proof.peer_address) &&
 	       db_event_add(s, i->document.id, s->now, EVENT_ANSWERED,
-	           document_status_name(STATUS_WAIT_REGISTRATION));
+			    document_status_name(STATUS_WAIT_REGISTRATION));
 }
 
 static bool
@@ -220,7 +222,8 @@ judge_repeat(struct store *s, struct incoming *i)
 		struct wire_bytes answer = get_bytes(&q);
 		i->reply->outcome = same ? RECEIVE_REPEAT : RECEIVE_CONFLICT;
 		i->reply->fault = same ? FAULT_NONE : FAULT_MESSAGE_DUPLICATE;
-		const char *copy = arena_strndup(&s->scratch, (const char *)answer.data, answer.len);
+		const char *copy =
+		    arena_strndup(&s->scratch, (const char *)answer.data, answer.len);
 		if (same && answer.len && copy)
 			i->reply->answer = (struct wire_bytes){(const uint8_t *)copy, answer.len};
 		if (!copy)
@@ -233,7 +236,8 @@ static bool
 save_message(struct store *s, const struct incoming *i)
 {
 	const struct wire_receive *w = i->w;
-	struct store_bytes answer = {.data = w->answer.data, .size = w->has_answer ? w->answer.len : 0};
+	struct store_bytes answer = {.data = w->answer.data,
+				     .size = w->has_answer ? w->answer.len : 0};
 	int64_t body, reply, tls, certificate;
 
 	if (!db_body_save(s, &i->in->body, &body) || !db_body_save(s, &answer, &reply) ||
@@ -258,7 +262,8 @@ save_message(struct store *s, const struct incoming *i)
 	put_id(&q, certificate ? certificate : tls);
 	put_text(&q, w->fault ? fault_code((enum fault)w->fault) : NULL);
 	put_id(&q, reply);
-	put_bytes(&q, w->answer_guid.b, guid_is_zero(&w->answer_guid) ? 0 : sizeof w->answer_guid.b);
+	put_bytes(&q, w->answer_guid.b,
+		  guid_is_zero(&w->answer_guid) ? 0 : sizeof w->answer_guid.b);
 	return query_run(&q);
 }
 
@@ -279,7 +284,8 @@ forget_refused(struct store *s)
 		return false;
 	struct query gone = sql(s, SQL_MESSAGE_DELETE);
 	put_int(&gone, id);
-	if (!query_run(&gone) || (body && !db_body_delete(s, body)) || (answer && !db_body_delete(s, answer)))
+	if (!query_run(&gone) || (body && !db_body_delete(s, body)) ||
+	    (answer && !db_body_delete(s, answer)))
 		return false;
 	s->refused--;
 	s->refused_bytes -= (uint64_t)size;
@@ -309,10 +315,11 @@ receive_rows(struct store *s, struct incoming *i)
 	i->reply->outcome = RECEIVE_STORED;
 	/* Nothing of a refused message is believed: no new participants, no new names. */
 	if (w->fault)
-		return db_party_find(s, &w->recipient, &i->own) && db_party_find(s, &w->sender, &i->peer) &&
-		       save_refused(s, i);
+		return db_party_find(s, &w->recipient, &i->own) &&
+		       db_party_find(s, &w->sender, &i->peer) && save_refused(s, i);
 	if (!db_party_id(s, &w->recipient, NULL, NULL, &i->own) ||
-	    !db_party_id(s, &w->sender, w->sender_name, w->sender_eik, &i->peer) || !judge_repeat(s, i))
+	    !db_party_id(s, &w->sender, w->sender_name, w->sender_eik, &i->peer) ||
+	    !judge_repeat(s, i))
 		return false;
 	if (i->reply->outcome == RECEIVE_STORED && !types[w->message_type].judge(s, i))
 		return false;

@@ -35,7 +35,8 @@ log_trouble(struct store *s, enum fault f, const char *what)
 static bool
 means_full(int rc, int system)
 {
-	return (rc & 0xff) == SQLITE_FULL || system == ENOSPC || system == EDQUOT || system == EFBIG;
+	return (rc & 0xff) == SQLITE_FULL || system == ENOSPC || system == EDQUOT ||
+	       system == EFBIG;
 }
 
 /* errno of the last call that failed on the log or the database: sqlite3_system_errno has often
@@ -46,8 +47,8 @@ system_error(sqlite3 *db)
 	sqlite3_file *log = NULL;
 	int e = 0;
 
-	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
-	    log->pMethods)
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+	    log && log->pMethods)
 		log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &e);
 	if (e == 0)
 		sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &e);
