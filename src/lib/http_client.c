@@ -62,8 +62,10 @@ new_origin(struct http_client *client, const char *host, const char *port,
 	TAILQ_INIT(&o->idle);
 	TAILQ_INIT(&o->busy);
 	LIST_INSERT_HEAD(&client->origins[bucket_of(host, port)], o, entry);
-	SSL_CTX_set_session_cache_mode(r->tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(r->tls, new_session_cb);
+	if (r->tls) {
+		SSL_CTX_set_session_cache_mode(r->tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(r->tls, new_session_cb);
+	}
 	return o;
 }
 

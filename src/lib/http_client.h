@@ -33,8 +33,10 @@ struct http_client *http_client_new(struct event_base *, const struct http_clien
 void http_client_free(struct http_client *);
 
 struct http_request {
-	const char *url;            /* https only; sent to exactly as registered, query included */
-	SSL_CTX *tls;               /* borrowed for the client's life; pools are by origin and tls */
+	const char *url;            /* https (http without tls); sent to exactly as registered, query included */
+	/* Borrowed for the client's life; pools are by origin and tls. NULL: plain http, for services whose
+	 * answers carry their own signature (time stamps, revocation). */
+	SSL_CTX *tls;
 	bool name_mismatch;         /* do not check the certificate's name: accept does it instead */
 	/* Asked with the server's certificate (DER) before the first byte of this request leaves; false
 	 * ends the call at HTTP_TLS. arg is the call's. NULL = no further check. */

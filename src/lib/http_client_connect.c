@@ -144,6 +144,22 @@ begin_tls(struct http_connection *c)
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
+/* Without TLS the connection is ready at once. */
+static void
+begin_plain(struct http_connection *c)
+{
+	c->bev = bufferevent_socket_new(c->origin->client->base, c->fd,
+	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (!c->bev) {
+		fail(c, "out of memory");
+		return;
+	}
+	c->fd = -1;
+	evbuffer_add_cb(bufferevent_get_output(c->bev), output_cb, c);
+	c->stage = HTTP_SEND;
+	http_exchange_begin(c);
+}
+
 /* TCP */
 
 static void next_address(struct http_connection *, int last_error);
@@ -161,7 +177,10 @@ connected_cb(evutil_socket_t fd, short what, void *arg)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error == 0) {
-		begin_tls(c);
+		if (c->origin->tls)
+			begin_tls(c);
+		else
+			begin_plain(c);
 		return;
 	}
 	close(c->fd);
@@ -283,9 +302,10 @@ http_connection_free(struct http_connection *c)
 	if (c->idle_timer)
 		event_free(c->idle_timer);
 	if (c->bev) {
-		/* An orderly end lets the server resume the session. */
-		SSL_set_shutdown(c->ssl, SSL_RECEIVED_SHUTDOWN);
-		SSL_shutdown(c->ssl);
+		if (c->ssl) { /* an orderly end lets the server resume the session */
+			SSL_set_shutdown(c->ssl, SSL_RECEIVED_SHUTDOWN);
+			SSL_shutdown(c->ssl);
+		}
 		evbuffer_remove_cb(bufferevent_get_output(c->bev), output_cb, c);
 		bufferevent_free(c->bev);
 	}

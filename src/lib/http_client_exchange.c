@@ -341,6 +341,9 @@ read_rest(struct http_connection *c, unsigned long *error)
 	char data[4096];
 	int n = 0;
 
+	*error = 0;
+	if (!c->ssl)
+		return PARSED_PART;
 	ERR_clear_error();
 	for (size_t all = 0; all <= c->call->answer_max; all += (size_t)n) {
 		n = SSL_read(c->ssl, data, sizeof data);

@@ -43,8 +43,9 @@ put_target(struct buf *out, const char *url, const struct http_parser_url *u)
 }
 
 static bool
-parse_url(const char *url, struct http_parser_url *u, char *host, char *port, const char **why)
+parse_url(const struct http_request *r, struct http_parser_url *u, char *host, char *port, const char **why)
 {
+	const char *url = r->url;
 	char scheme[8];
 
 	*why = "the URL cannot be read";
@@ -52,23 +53,23 @@ parse_url(const char *url, struct http_parser_url *u, char *host, char *port, co
 	if (!url || strlen(url) > URL_MAX || !clean(url) ||
 	    http_parser_parse_url(url, strlen(url), 0, u) != 0 || u->field_set & (1 << UF_USERINFO))
 		return false;
-	if (!field(url, u, UF_SCHEMA, scheme, sizeof scheme) || strcasecmp(scheme, "https") != 0) {
-		*why = "the URL is not https";
+	if (!field(url, u, UF_SCHEMA, scheme, sizeof scheme) || strcasecmp(scheme, r->tls ? "https" : "http") != 0) {
+		*why = r->tls ? "the URL is not https" : "the URL is not http";
 		return false;
 	}
 	if (!field(url, u, UF_HOST, host, HTTP_HOST_MAX))
 		return false;
-	snprintf(port, 6, "%u", u->field_set & (1 << UF_PORT) && u->port ? u->port : 443);
+	snprintf(port, 6, "%u", u->field_set & (1 << UF_PORT) && u->port ? u->port : r->tls ? 443 : 80);
 	return true;
 }
 
 static void
-put_host(struct buf *out, const char *host, const char *port)
+put_host(struct buf *out, const char *host, const char *port, bool tls)
 {
 	bool v6 = strchr(host, ':');
 
 	buf_addf(out, "Host: %s%s%s", v6 ? "[" : "", host, v6 ? "]" : "");
-	if (strcmp(port, "443") != 0)
+	if (strcmp(port, tls ? "443" : "80") != 0)
 		buf_addf(out, ":%s", port);
 	buf_adds(out, "\r\n");
 }
@@ -80,12 +81,12 @@ http_request_parse(struct http_call *call, const struct http_request *r, char *h
 	struct http_parser_url u;
 	struct buf *h = &call->head;
 
-	if (!parse_url(r->url, &u, host, port, why))
+	if (!parse_url(r, &u, host, port, why))
 		return false;
 	buf_adds(h, r->content_type ? "POST " : "GET ");
 	put_target(h, r->url, &u);
 	buf_adds(h, " HTTP/1.1\r\n");
-	put_host(h, host, port);
+	put_host(h, host, port, r->tls != NULL);
 	if (r->soap_action)
 		buf_addf(h, "SOAPAction: \"%s\"\r\n", r->soap_action);
 	if (r->content_type)

@@ -564,11 +564,41 @@ teardown(void **state)
 	return 0;
 }
 
+/* Plain http, for services whose answers are signed themselves. */
+static void
+test_plain(void **state)
+{
+	char address[128];
+	const char *why;
+
+	(void)state;
+	new_client();
+	snprintf(address, sizeof address, "http://primer.obmen.local:%d/tsa",
+	    http_peer_port(&peer, "plain"));
+	struct http_request r = request(address);
+	assert_null(http_call_new(client, &r, on_done, NULL, &why)); /* with a TLS identity: https only */
+	r.tls = NULL;
+	struct seen s = run(&r);
+	assert_string_equal(s.detail, "");
+	assert_int_equal(s.r.stage, HTTP_ANSWERED);
+	assert_int_equal(s.certificate_len, 0);
+	assert_int_equal(fact(&s, "request"), 1);
+	s = run(&r);
+	assert_int_equal(fact(&s, "request"), 2); /* kept */
+	snprintf(address, sizeof address, "http://primer.obmen.local:%d/reset-answer",
+	    http_peer_port(&peer, "plain"));
+	s = run(&r);
+	assert_int_equal(s.r.stage, HTTP_WAIT);
+	snprintf(address, sizeof address, "https://primer.obmen.local:%d/", http_peer_port(&peer, "good"));
+	assert_null(http_call_new(client, &r, on_done, NULL, &why));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_post),
+	    cmocka_unit_test(test_plain),
 	    cmocka_unit_test(test_statuses),
 	    cmocka_unit_test(test_session_resumed),
 	    cmocka_unit_test(test_answers),

@@ -72,7 +72,7 @@ class Connection:
     def close_orderly(self):
         try:
             self.sock.unwrap()
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):
             pass
         raise Gone
 
@@ -162,15 +162,20 @@ class Connection:
             self.after_body(path, {
                 "connection": self.number, "request": self.requests, "method": method,
                 "path": path, "length": length, "sha256": digest, "fields": fields,
-                "client": self.sock.getpeercert()["serialNumber"],
-                "resumed": self.sock.session_reused, "version": self.sock.version()})
+                **self.tls_facts()})
+
+    def tls_facts(self):
+        if not isinstance(self.sock, ssl.SSLSocket):
+            return {}
+        return {"client": self.sock.getpeercert()["serialNumber"],
+                "resumed": self.sock.session_reused, "version": self.sock.version()}
 
 
 def serve_connection(context, raw):
     number = next(connections)
     try:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with context.wrap_socket(raw, server_side=True) as sock:
+        with context.wrap_socket(raw, server_side=True) if context else raw as sock:
             Connection(sock, number).serve()
     except (Gone, OSError, ValueError):
         pass
@@ -182,16 +187,21 @@ def accept_all(context, listener):
         threading.Thread(target=serve_connection, args=(context, raw), daemon=True).start()
 
 
+def serve_on(context):
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    threading.Thread(target=accept_all, args=(context, listener), daemon=True).start()
+    return listener.getsockname()[1]
+
+
 def listen(certificate, newest):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{FOLDER}/{certificate}.pem", f"{FOLDER}/{certificate}.key")
     context.load_verify_locations(f"{FOLDER}/ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     context.maximum_version = newest
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    threading.Thread(target=accept_all, args=(context, listener), daemon=True).start()
-    return listener.getsockname()[1]
+    return serve_on(context)
 
 
-print(json.dumps({name: listen(*how) for name, how in LISTENERS.items()}), flush=True)
+print(json.dumps({name: listen(*how) for name, how in LISTENERS.items()} |
+                 {"plain": serve_on(None)}), flush=True)
 sys.stdin.read()
