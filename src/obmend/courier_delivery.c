@@ -14,7 +14,7 @@
 #define ANSWER_MAX (1 << 20)       /* known peers answer with 6 KiB */
 #define EXPECT_MIN (64 << 10)      /* below, an invitation costs more than a refused body */
 #define AGAIN_SOON (2 * WHEN_SECOND)
-#define AGAIN_REGISTER (30 * WHEN_SECOND)
+#define AGAIN_LATER (30 * WHEN_SECOND)
 
 /* Why a delivery does not go out; fault FAULT_NONE = it does. */
 struct verdict {
@@ -34,10 +34,10 @@ look_up(struct self *self, const struct wire_deliver *m, struct participant *p)
 
 	if (!conf_participant(self->conf, &m->sender))
 		return (struct verdict){UNDELIVERED_AGAIN, FAULT_INTERNAL,
-		    "the sender is not a participant of this node", now + AGAIN_REGISTER};
+		    "the sender is not a participant of this node", now + AGAIN_LATER};
+	/* Directory sends it a moment after either of the two has started. */
 	if (!c->snapshot)
-		return (struct verdict){UNDELIVERED_AGAIN, FAULT_REGISTER_EMPTY, NULL,
-		    now + AGAIN_REGISTER};
+		return (struct verdict){UNDELIVERED_AGAIN, FAULT_REGISTER_EMPTY, NULL, now + AGAIN_SOON};
 	if (!snapshot_by_guid(c->snapshot, &m->recipient, p))
 		return (struct verdict){UNDELIVERED_INACTIVE, FAULT_RECIPIENT_UNKNOWN, NULL,
 		    WHEN_NONE};
@@ -156,7 +156,7 @@ courier_on_deliver(struct self *self, struct peer from, struct ipc_frame *f)
 	    (m.body.in_fd && (fd = ipc_take_fd(f, 0)) < 0)) {
 		log_error("courier.bad-frame", "type=deliver");
 		courier_turn_away(self, f->id, UNDELIVERED_AGAIN, FAULT_INTERNAL,
-		    "malformed request", NULL, when_now() + AGAIN_REGISTER);
+		    "malformed request", NULL, when_now() + AGAIN_LATER);
 		return;
 	}
 	if (!m.body.in_fd)
