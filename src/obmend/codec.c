@@ -265,7 +265,8 @@ on_query(struct self *self, struct peer from, struct ipc_frame *f)
 		detach_start(self->state, from, f, query);
 	} else {
 		json_t *reply = json_pack("{s:b, s:s}", "ok", 0, "fault", fault_code(FAULT_USAGE));
-		wire_send_json(self->peers[from.role][from.index], WIRE_QUERY_REPLY, f->id, reply, NULL, 0);
+		wire_send_json(self->peers[from.role][from.index], WIRE_QUERY_REPLY, f->id, reply,
+		    NULL, 0);
 		json_decref(reply);
 	}
 	json_decref(query);

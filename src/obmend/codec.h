@@ -2,9 +2,9 @@
  * The codec role from within: its context, its jobs, and what its files give each other.
  *
  * A job is one message on its way through codec: incoming, to be composed, an answer of a peer, an
- * attachment to be taken out. It advances when something arrives (a signature, the store's word), or
- * slice by slice when its text is large, so that a large message never keeps a small one waiting.
- * No job holds a pointer into the register's snapshot across turns of the loop.
+ * attachment to be taken out. It advances when something arrives (a signature, the store's word),
+ * or slice by slice when its text is large, so that a large message never keeps a small one
+ * waiting. No job holds a pointer into the register's snapshot across turns of the loop.
  */
 #ifndef OBMEN_CODEC_H
 #define OBMEN_CODEC_H
@@ -20,7 +20,7 @@
 
 #define JOBS_MAX 256
 #define SLICE ((size_t)256 << 10) /* bytes of a text, or of attachments, in one turn of the loop */
-#define SLICED_MAX 8              /* large jobs that advance in turns; the others wait for one to end */
+#define SLICED_MAX 8 /* large jobs that advance in turns; the others wait for one to end */
 #define HINTS 2048                /* senders whose last digest is remembered */
 #define WAIT_SECONDS 120          /* for another role's word, before its job ends as temporary */
 
@@ -42,7 +42,8 @@ struct job_kind {
 	bool (*run)(struct job *);      /* one slice; true: call again in a later turn */
 	void (*sealed)(struct job *);   /* out.text is complete: written, signed */
 	void (*looked_up)(struct job *, bool asked);
-	/* Own trouble: nothing is known about the message. Answers its origin; the job ends after. */
+	/* Own trouble: nothing is known about the message. Answers its origin; then the
+	 * job ends. */
 	void (*trouble)(struct job *, enum fault, const char *detail);
 	void (*clean)(struct job *);    /* frees what only this kind has; may be NULL */
 };
@@ -55,7 +56,7 @@ struct inbound {
 	bool empty_answer;
 	bool looked_up;
 	unsigned tries;       /* times that the store was asked */
-	unsigned certificate; /* of the listener: who answers when the recipient is not served here */
+	unsigned certificate; /* of the listener: who answers for a recipient that is not here */
 	struct buf details;
 };
 
@@ -148,7 +149,8 @@ struct codec {
 bool jobs_open(struct codec *);
 void jobs_close(struct codec *);
 /* NULL when all places are taken. */
-struct job *job_new(struct codec *, const struct job_kind *, struct peer origin, uint64_t origin_id);
+struct job *job_new(struct codec *, const struct job_kind *, struct peer origin,
+    uint64_t origin_id);
 /* The job that waits for this frame, or NULL: it ended meanwhile. Stops the clock of its stage. */
 struct job *job_answered(struct codec *, uint64_t id, enum job_wait);
 /* Frees whatever it holds; a job that has not told its origin anything ends silently. */
@@ -181,7 +183,6 @@ bool codec_send(struct codec *, struct peer, enum wire_type, uint64_t id, const 
 enum signature_method codec_method(const struct codec *, const struct guid *to, bool sha256_seen);
 enum digest_method codec_hint(const struct codec *, struct wire_bytes tls_certificate);
 void codec_remember(struct codec *, struct wire_bytes tls_certificate, enum digest_method);
-unsigned codec_identity_of(const struct codec *, const struct conf_participant *);
 
 /* codec_inbound.c, codec_compose.c, codec_answer.c, codec_detach.c: one handler per message */
 void inbound_start(struct codec *, struct peer, struct ipc_frame *);

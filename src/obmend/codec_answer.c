@@ -63,7 +63,8 @@ tell(struct job *job, enum answer_kind kind, enum fault fault, const char *detai
 	bool sent = body_lend(&job->body, job->body.size <= WIRE_INLINE_BODY, &w.body, &fd) &&
 	    codec_send(c, job->origin, WIRE_ANSWERED, job->origin_id, &w, &fd, fd >= 0);
 	if (!sent) /* the store finds the delivery under way when it is back, and polls */
-		log_warning("codec.answered-lost", "url=\"%s\"", job->proof.address ? job->proof.address : "");
+		log_warning("codec.answered-lost", "url=\"%s\"",
+		    job->proof.address ? job->proof.address : "");
 }
 
 static void
@@ -104,7 +105,8 @@ error_response(struct job *job)
 static void
 unexpected(struct job *job)
 {
-	finish(job, ANSWER_UNREADABLE, FAULT_MESSAGE_MISMATCH, message_type_name(job->message.type));
+	finish(job, ANSWER_UNREADABLE, FAULT_MESSAGE_MISMATCH,
+	    message_type_name(job->message.type));
 }
 
 static void (*const by_type[MESSAGE_TYPE_COUNT])(struct job *) = {
@@ -136,7 +138,8 @@ check(struct job *job)
 	parse_end(&job->parse, &c->parsers);
 	if (v.fault == FAULT_NONE)
 		by_type[job->message.type](job);
-	else if (!v.look_up || job->answer.looked_up || !job_look_up(job, &job->message.sender.guid))
+	else if (!v.look_up || job->answer.looked_up ||
+	    !job_look_up(job, &job->message.sender.guid))
 		finish(job, ANSWER_UNVERIFIABLE, v.fault, v.detail);
 }
 
@@ -182,7 +185,8 @@ read_body(struct job *job)
 
 	if (!c->snapshot)
 		finish(job, ANSWER_UNVERIFIABLE, FAULT_REGISTER_EMPTY, NULL);
-	else if (!parse_begin(&job->parse, &c->parsers, &job->body, &job->message, ENVELOPE_RESPONSE, hint))
+	else if (!parse_begin(&job->parse, &c->parsers, &job->body, &job->message,
+	    ENVELOPE_RESPONSE, hint))
 		job_trouble(job, FAULT_INTERNAL, "no memory");
 	else
 		job_run(job, job->body.size);

@@ -81,6 +81,9 @@ body_lend(const struct body *b, bool inlined, struct wire_body *w, int *fd)
 	}
 	w->in_fd = true;
 	w->spooled = b->spooled;
-	*fd = b->fd >= 0 ? fcntl(b->fd, F_DUPFD_CLOEXEC, 3) : wire_memfd("body", b->data, (size_t)b->size);
+	if (b->fd >= 0)
+		*fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 3);
+	else
+		*fd = wire_memfd("body", b->data, (size_t)b->size);
 	return *fd >= 0;
 }

@@ -26,8 +26,8 @@ void body_borrow(struct body *, uint8_t *data, int fd, uint64_t size);
 void body_free(struct body *);
 void body_rewind(struct body *);
 
-/* The next bytes, at most BODY_PIECE, valid until the next call with the same room. 0 at the end, -1
- * when the descriptor cannot be read or ends early. */
+/* The next bytes, at most BODY_PIECE, valid until the next call with the same room. 0 at the end,
+ * -1 when the descriptor cannot be read or ends early. */
 long body_next(struct body *, uint8_t room[BODY_PIECE], const uint8_t **data);
 
 /* Describes the body for a wire struct; *fd becomes a duplicate for the frame, or -1 when inline.

@@ -69,7 +69,8 @@ answer_parties(struct verdict *v)
 
 	if (!guid_equal(&m->recipient.guid, &v->asked->sender))
 		return refuse(v, FAULT_PEER_UNVERIFIABLE, "Recipient");
-	if (!guid_equal(&m->sender.guid, &v->asked->recipient) && !is_bridge(v->codec, &m->sender.guid))
+	if (!guid_equal(&m->sender.guid, &v->asked->recipient) &&
+	    !is_bridge(v->codec, &m->sender.guid))
 		return refuse(v, FAULT_PEER_UNVERIFIABLE, "Sender");
 	return FAULT_NONE;
 }
@@ -177,7 +178,8 @@ certificate_found(struct verdict *v)
 static enum fault
 signature_valid(struct verdict *v)
 {
-	return refuse(v, signature_check(v->signature, v->certificate.key), v->certificate.common_name);
+	return refuse(v, signature_check(v->signature, v->certificate.key),
+	    v->certificate.common_name);
 }
 
 static enum fault
@@ -219,8 +221,8 @@ certificate_named(struct verdict *v)
 		return FAULT_NONE;
 	(*count)++;
 	if ((*count & (*count - 1)) == 0)
-		log_warning("codec.certificate-name", "host=\"%s\" certificate=\"%s\" count=%llu", host,
-		    v->certificate.common_name, (unsigned long long)*count);
+		log_warning("codec.certificate-name", "host=\"%s\" certificate=\"%s\" count=%llu",
+		    host, v->certificate.common_name, (unsigned long long)*count);
 	if (!v->codec->conf->certificate_name_check)
 		return FAULT_NONE;
 	return refuse(v, FAULT_CERTIFICATE_NAME, v->certificate.common_name);
@@ -234,7 +236,8 @@ tls_bound(struct verdict *v)
 
 	if (!v->codec->conf->tls_client_binding)
 		return FAULT_NONE;
-	if (EVP_Digest(der->data, der->len, digest, NULL, digest_method_md(DIGEST_SHA256), NULL) == 1 &&
+	const EVP_MD *sha256 = digest_method_md(DIGEST_SHA256);
+	if (EVP_Digest(der->data, der->len, digest, NULL, sha256, NULL) == 1 &&
 	    memcmp(digest, v->certificate.sha256, sizeof v->certificate.sha256) == 0)
 		return FAULT_NONE;
 	return refuse(v, FAULT_CERTIFICATE_TLS, v->certificate.common_name);
@@ -256,7 +259,9 @@ sha1_allowed(struct verdict *v)
 static enum fault
 type_matches(struct verdict *v)
 {
-	return v->message->type == MESSAGE_NONE ? refuse(v, FAULT_MESSAGE_MISMATCH, NULL) : FAULT_NONE;
+	if (v->message->type != MESSAGE_NONE)
+		return FAULT_NONE;
+	return refuse(v, FAULT_MESSAGE_MISMATCH, NULL);
 }
 
 /* In the order of section 5. `look_up`: the register may have changed since our copy. */

@@ -19,7 +19,7 @@ struct verdict {
 	const struct wire_answer *asked; /* an answer: what it answers; NULL: an incoming message */
 	/* found out: */
 	struct participant sender; /* the register's entry; guid zero until known */
-	struct participant signer; /* whose registered certificate signed: the sender, or a bridge */
+	struct participant signer; /* whose registered certificate it is: sender or bridge */
 	struct trusted certificate;
 	bool has_certificate;
 	enum fault certificate_fault; /* of trust */

@@ -1,5 +1,5 @@
 /*
- * Writing an outgoing message for the store: details and attachments -> message -> signed SOAP text.
+ * Writing an outgoing message for the store: details and attachments -> signed SOAP text.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,8 +95,8 @@ verify_on(struct job *job)
 		job_trouble(job, p->fault, p->detail);
 	} else if (!verified(job)) {
 		const char *violation = parse_schema_violation(p);
-		log_error("codec.self-check", "fault=%s detail=\"%s\" schema=\"%s\"", fault_code(p->fault),
-		    p->detail, violation ? violation : "");
+		log_error("codec.self-check", "fault=%s detail=\"%s\" schema=\"%s\"",
+		    fault_code(p->fault), p->detail, violation ? violation : "");
 		refuse(job, FAULT_INTERNAL, "self-check");
 	} else {
 		done(job);
@@ -189,8 +189,8 @@ fill_document(struct job *job, char *detail, size_t size)
 	const struct wire_compose *asked = &job->compose.asked;
 	struct message *m = &job->out.message;
 	struct document *d = &m->document;
-	enum fault fault = details_read((const char *)asked->details.data, asked->details.len, &m->arena,
-	    d, &m->comment, detail, size);
+	enum fault fault = details_read((const char *)asked->details.data, asked->details.len,
+	    &m->arena, d, &m->comment, detail, size);
 
 	if (fault != FAULT_NONE)
 		return fault;
@@ -299,8 +299,9 @@ take(struct job *job, const struct wire_compose *w, struct ipc_frame *f)
 	s->asked = *w;
 	s->attachments = w->has_attachments ? ipc_take_fd(f, next++) : -1;
 	s->output = w->has_output ? ipc_take_fd(f, next++) : -1;
-	s->asked.details = w->details_in_fd ? read_details(job, ipc_take_fd(f, next), w->details_size)
-	                                    : job_bytes(job, w->details);
+	s->asked.details = w->details_in_fd
+	    ? read_details(job, ipc_take_fd(f, next), w->details_size)
+	    : job_bytes(job, w->details);
 	s->asked.document = copy_id(job, &w->document);
 	s->asked.status.id = copy_id(job, &w->status.id);
 	s->asked.status.reason = job_strdup(job, w->status.reason);
@@ -321,7 +322,8 @@ begin(struct job *job)
 	} else if (fault != FAULT_NONE) {
 		refuse(job, fault, detail);
 	} else {
-		for (const struct attachment *a = job->out.message.document.attachments; a; a = a->next)
+		for (const struct attachment *a = job->out.message.document.attachments; a;
+		    a = a->next)
 			size += a->size;
 		job_run(job, size);
 	}
@@ -338,7 +340,8 @@ compose_start(struct codec *c, struct peer from, struct ipc_frame *f)
 	}
 	struct job *job = job_new(c, &compose_kind, from, f->id);
 	if (!job) {
-		struct wire_composed busy = {.outcome = OUTCOME_TEMPORARY, .fault = FAULT_OVERLOADED};
+		struct wire_composed busy = {.outcome = OUTCOME_TEMPORARY,
+		    .fault = FAULT_OVERLOADED};
 		codec_send(c, from, WIRE_COMPOSED, f->id, &busy, NULL, 0);
 		return;
 	}

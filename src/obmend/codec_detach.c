@@ -62,7 +62,8 @@ finish(struct job *job)
 		job_trouble(job, FAULT_DOCUMENT_MISSING, "index");
 		return;
 	}
-	answer = json_pack("{s:b, s:I, s:s*, s:s*}", "ok", 1, "size", (json_int_t)job->detach.written,
+	answer = json_pack("{s:b, s:I, s:s*, s:s*}", "ok", 1, "size",
+	    (json_int_t)job->detach.written,
 	    "file_name", a->file_name, "mime_type", a->mime_type);
 	reply(job->codec, job->origin, job->origin_id, answer);
 	job_end(job);
@@ -123,8 +124,8 @@ detach_start(struct codec *c, struct peer from, struct ipc_frame *f, const json_
 	}
 	job->body.fd = ipc_take_fd(f, 0);
 	job->detach.output = ipc_take_fd(f, 1);
-	if (!json_is_integer(index) || json_integer_value(index) < 0 || !is_file(job->body.fd, &size) ||
-	    !is_file(job->detach.output, &ignored)) {
+	if (!json_is_integer(index) || json_integer_value(index) < 0 ||
+	    !is_file(job->body.fd, &size) || !is_file(job->detach.output, &ignored)) {
 		job_trouble(job, FAULT_USAGE, "index, body, output");
 		return;
 	}

@@ -104,7 +104,8 @@ static void
 add_fields(struct buf *out, const struct field *fields, size_t n, const void *base)
 {
 	for (size_t i = 0; i < n; i++)
-		add_text(out, fields[i].key, *(const char *const *)((const char *)base + fields[i].offset));
+		add_text(out, fields[i].key,
+		    *(const char *const *)((const char *)base + fields[i].offset));
 }
 
 static void
@@ -211,7 +212,8 @@ get_text(struct reading *r, const json_t *object, const char *key)
 }
 
 static void
-get_fields(struct reading *r, const json_t *object, const struct field *fields, size_t n, void *base)
+get_fields(struct reading *r, const json_t *object, const struct field *fields, size_t n,
+    void *base)
 {
 	for (size_t i = 0; i < n; i++) {
 		const char *value = get_text(r, object, fields[i].key);

@@ -1,6 +1,6 @@
 /*
  * The details of a document as JSON: what obmenctl sends, what the store keeps for people, what
- * codec turns into a registration request and back (protocol.md section 3, DocumentRegistrationRequest).
+ * codec turns into a registration request and back (protocol.md section 3).
  *
  *	{"number","date","uri_register","uri_sequence","uri_date","document_guid","parent":{...},
  *	 "kind","about","comment","message_comment","service_name","service_type","service_code",
@@ -18,7 +18,7 @@
 
 #define DETAILS_MAX ((size_t)4 << 20) /* bytes of JSON: twice what the reader lets a message hold */
 
-/* Appends the JSON of a document; comment (the message's own) may be NULL. False when out of room. */
+/* Appends the JSON of a document; comment (the message's own) may be NULL. False: no room. */
 bool details_write(struct buf *out, const struct document *, const char *comment);
 
 /*

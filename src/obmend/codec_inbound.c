@@ -44,7 +44,8 @@ inbound_trouble(struct job *job, enum fault fault, const char *detail)
 	(void)fault;
 	(void)detail;
 	job->codec->stats.inbound[job->message.type][INBOUND_TEMPORARY]++;
-	send_reply(job->codec, job->origin, job->origin_id, HTTP_UNAVAILABLE, (struct wire_bytes){0});
+	send_reply(job->codec, job->origin, job->origin_id, HTTP_UNAVAILABLE,
+	    (struct wire_bytes){0});
 }
 
 /* No header, so nobody to address a signed Error to: a SOAP fault, and nothing is kept. */
@@ -54,8 +55,8 @@ soap_fault(struct job *job, enum fault fault, const char *detail)
 	char text[2048];
 
 	stats_fault(&job->codec->stats, fault);
-	log_info("codec.unreadable", "fault=%s detail=\"%s\" peer=\"%s\"", fault_code(fault), detail,
-	    job->proof.address ? job->proof.address : "");
+	log_info("codec.unreadable", "fault=%s detail=\"%s\" peer=\"%s\"", fault_code(fault),
+	    detail, job->proof.address ? job->proof.address : "");
 	outgoing_reset(&job->out);
 	fault_describe(fault, detail, text, sizeof text);
 	if (envelope_add_fault(&job->out.text, "Client", text))
@@ -188,7 +189,8 @@ read_body(struct job *job)
 
 	if (!c->snapshot)
 		job_trouble(job, FAULT_REGISTER_EMPTY, NULL);
-	else if (!parse_begin(&job->parse, &c->parsers, &job->body, &job->message, ENVELOPE_REQUEST, hint))
+	else if (!parse_begin(&job->parse, &c->parsers, &job->body, &job->message, ENVELOPE_REQUEST,
+	    hint))
 		job_trouble(job, FAULT_INTERNAL, "no memory");
 	else
 		job_run(job, job->body.size);

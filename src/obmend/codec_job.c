@@ -214,8 +214,8 @@ job_end(struct job *job)
 void
 job_trouble(struct job *job, enum fault fault, const char *detail)
 {
-	log_warning("codec.trouble", "job=%s fault=%s detail=\"%s\"", job->kind->name, fault_code(fault),
-	    detail ? detail : "");
+	log_warning("codec.trouble", "job=%s fault=%s detail=\"%s\"", job->kind->name,
+	    fault_code(fault), detail ? detail : "");
 	stats_fault(&job->codec->stats, fault);
 	job->kind->trouble(job, fault, detail);
 	job_end(job);
@@ -276,7 +276,8 @@ job_look_up(struct job *job, const struct guid *guid)
 	struct wire_lookup lookup = {.guid = *guid};
 
 	job_wait_for(job, WAIT_DIRECTORY);
-	return codec_send(c, (struct peer){ROLE_DIRECTORY, 0}, WIRE_LOOKUP, job->id, &lookup, NULL, 0);
+	return codec_send(c, (struct peer){ROLE_DIRECTORY, 0}, WIRE_LOOKUP, job->id, &lookup, NULL,
+	    0);
 }
 
 bool
@@ -292,8 +293,8 @@ job_sign(struct job *job)
 	};
 
 	job_wait_for(job, WAIT_SIGNER);
-	return codec_send(c, (struct peer){ROLE_SIGNER, c->self->index}, WIRE_SIGN, job->id, &sign, NULL,
-	    0);
+	return codec_send(c, (struct peer){ROLE_SIGNER, c->self->index}, WIRE_SIGN, job->id, &sign,
+	    NULL, 0);
 }
 
 static void

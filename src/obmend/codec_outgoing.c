@@ -29,7 +29,8 @@ drain(struct outgoing *o)
 			continue;
 		if (n <= 0) {
 			bool full = errno == ENOSPC || errno == EDQUOT;
-			return fail(o, full ? FAULT_DISK_FULL : FAULT_STORE_FAILED, true, strerror(errno));
+			return fail(o, full ? FAULT_DISK_FULL : FAULT_STORE_FAILED, true,
+			    strerror(errno));
 		}
 		at += (size_t)n;
 		o->size += (uint64_t)n;
@@ -73,7 +74,8 @@ checked(struct outgoing *o, enum draft_state state)
 	bool refused = state == DRAFT_FAILED && draft_refused(o->draft);
 
 	if (state == DRAFT_FAILED)
-		fail(o, refused ? FAULT_FIELD_VALUE : FAULT_INTERNAL, !refused, draft_detail(o->draft));
+		fail(o, refused ? FAULT_FIELD_VALUE : FAULT_INTERNAL, !refused,
+		    draft_detail(o->draft));
 	return state;
 }
 

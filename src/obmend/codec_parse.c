@@ -127,8 +127,8 @@ refused(struct parse *p, enum fault fault)
 	return false;
 }
 
-/* The whole text was read. The other digest is tried once: a signature names one, and the reader now
- * knows which. */
+/* The whole text was read. The other digest is tried once: a signature names one, and the reader
+ * now knows which. */
 static bool
 finish(struct parse *p)
 {

@@ -30,7 +30,7 @@ struct parse {
 	enum envelope_content content;
 	enum fault fault;
 	char detail[256];
-	bool header_known; /* message->sender, recipient and guid can be used in spite of the fault */
+	bool header_known; /* message->sender, recipient, guid can be used in spite of the fault */
 	bool trouble;      /* the fault is our own: memory, an unreadable descriptor */
 };
 

@@ -9,7 +9,8 @@
 #define NAME_MAX_BYTES 512
 #define NUMBER_MAX_BYTES 512
 #define TEXT_MAX_BYTES 2048
-#define INLINE_ROOM ((size_t)IPC_PAYLOAD_MAX - (16 << 10)) /* for body, details, answer, certificates */
+/* For body, details, answer and certificates. */
+#define INLINE_ROOM ((size_t)IPC_PAYLOAD_MAX - (16 << 10))
 
 void
 receive_id(struct job *job, struct wire_document_id *w, const struct document_id *id)
@@ -154,5 +155,6 @@ receive_send(struct job *job)
 	}
 	job->inbound.tries++;
 	job_wait_for(job, WAIT_STORE);
-	return codec_send(job->codec, (struct peer){ROLE_STORE, 0}, WIRE_RECEIVE, job->id, &r, fds, nfds);
+	return codec_send(job->codec, (struct peer){ROLE_STORE, 0}, WIRE_RECEIVE, job->id, &r, fds,
+	    nfds);
 }

@@ -79,7 +79,8 @@ faults_json(const struct codec_stats *s)
 
 	for (enum fault f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
 		if (s->faults[f])
-			json_object_set_new(o, fault_code(f), json_integer((json_int_t)s->faults[f]));
+			json_object_set_new(o, fault_code(f),
+			    json_integer((json_int_t)s->faults[f]));
 	}
 	return o;
 }
