@@ -21,17 +21,18 @@ struct base64 {
  * character that does not belong there.
  */
 size_t base64_decode(struct base64 *, const char *text, size_t len, uint8_t *out);
+/*
+ * The same, but stops before the first character that is neither base64 nor white space, and before
+ * CR: what was used up looks the same in the text, to an XML parser and in canonical form.
+ */
+size_t base64_decode_plain(struct base64 *, const char *text, size_t len, uint8_t *out, size_t *used);
 /* True when the text may end here: no bad character and no incomplete group. */
 bool base64_complete(const struct base64 *);
 
 static inline size_t
 base64_room(size_t len)
 {
-	return len / 4 * 3 + 6;
+	return len / 4 * 3 + 8;
 }
-
-/* Length of the leading run of base64 characters and white space other than CR: bytes that are the
- * same in the text, in the parsed value and in the canonical form. */
-size_t base64_span(const char *text, size_t len);
 
 #endif

@@ -239,18 +239,6 @@ may_bypass(const struct reader *r)
 	       r->xml->input->cur == r->xml->input->end;
 }
 
-static size_t
-bypass(struct reader *r, const char *data, size_t len)
-{
-	size_t n = base64_span(data, len);
-
-	if (n) {
-		c14n_plain(&r->whole, data, n);
-		model_attachment_text(r, data, n);
-	}
-	return n;
-}
-
 /* Up to the end of the tag that opens an AttBody, so that the parser's buffer is empty there. */
 static size_t
 next_slice(const char *data, size_t len)
@@ -299,7 +287,7 @@ reader_feed(struct reader *r, const void *bytes, size_t len)
 
 	while (i < len && !r->fault) {
 		if (may_bypass(r)) {
-			i += bypass(r, data + i, len - i);
+			i += model_attachment_plain(r, data + i, len - i);
 			if (i == len || r->fault)
 				break;
 		}

@@ -636,24 +636,50 @@ model_end(struct reader *r)
 		reader_fail(r, FAULT_XML_VALUE, "%s = %.100s", rule->name, text);
 }
 
+/* Decoded bytes of the attachment that is open. */
+static void
+take_attachment(struct reader *r, const uint8_t *data, size_t len)
+{
+	unsigned index = r->m->document.attachment_count - 1;
+
+	r->attachment->size += len;
+	if (r->base64.bad)
+		reader_fail(r, FAULT_XML_BASE64, "%s",
+		    r->attachment->file_name ? r->attachment->file_name : "");
+	else if (r->hash_attachments && EVP_DigestUpdate(r->attachment_hash, data, len) != 1)
+		reader_fail(r, FAULT_INTERNAL, "digest");
+	else if (len && r->cb && !r->cb(r->arg, index, data, len))
+		reader_fail(r, FAULT_INTERNAL, "attachment %u", index);
+}
+
+#define PART ((size_t)16000) /* characters decoded at once */
+
 void
 model_attachment_text(struct reader *r, const char *text, size_t len)
 {
-	uint8_t out[12 << 10];
-	unsigned index = r->m->document.attachment_count - 1;
+	uint8_t out[PART];
 
 	while (len > 0 && !r->fault) {
-		size_t part = len < (size_t)16000 ? len : 16000;
+		size_t part = len < PART ? len : PART;
 		size_t n = base64_decode(&r->base64, text, part, out);
+		take_attachment(r, out, n);
 		text += part;
 		len -= part;
-		r->attachment->size += n;
-		if (r->base64.bad)
-			reader_fail(r, FAULT_XML_BASE64, "%s",
-			    r->attachment->file_name ? r->attachment->file_name : "");
-		else if (r->hash_attachments && EVP_DigestUpdate(r->attachment_hash, out, n) != 1)
-			reader_fail(r, FAULT_INTERNAL, "digest");
-		else if (n && r->cb && !r->cb(r->arg, index, out, n))
-			reader_fail(r, FAULT_INTERNAL, "attachment %u", index);
 	}
+}
+
+size_t
+model_attachment_plain(struct reader *r, const char *text, size_t len)
+{
+	uint8_t out[PART];
+	size_t done = 0, part, used;
+
+	do {
+		part = len - done < PART ? len - done : PART;
+		size_t n = base64_decode_plain(&r->base64, text + done, part, out, &used);
+		c14n_plain(&r->whole, text + done, used);
+		done += used;
+		take_attachment(r, out, n);
+	} while (used == part && done < len && !r->fault);
+	return done;
 }

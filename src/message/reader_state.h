@@ -88,5 +88,8 @@ void model_text(struct reader *, const char *text, size_t len);
 void model_end(struct reader *);
 /* Base64 text of the attachment that is open. */
 void model_attachment_text(struct reader *, const char *text, size_t len);
+/* The same for text that has not gone through the parser: takes the beginning that means the same
+ * to it, digests it, and returns its length. */
+size_t model_attachment_plain(struct reader *, const char *text, size_t len);
 
 #endif

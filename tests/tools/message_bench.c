@@ -81,7 +81,7 @@ measure(struct bench *b, bool verify)
 		rounds[i] = (cpu() - start) / times;
 	}
 	qsort(rounds, ROUNDS, sizeof rounds[0], compare);
-	return rounds[ROUNDS / 2];
+	return rounds[0]; /* the quietest: other load only adds */
 }
 
 static double
@@ -111,8 +111,11 @@ bench_size(struct fixture *f, size_t bytes)
 	char path[128];
 
 	b.trust = trust_new(&(struct trust_options){.ca_file = fixture_path(f, "ca.pem", path)});
+	/* the fields of an ordinary request; with 500 bytes the unsigned Message has about 2 KiB */
+	struct correspondent c = {.name = "Иван Иванов", .city = "София", .kind = "Corr_Applicant"};
+	m.document = (struct document){.id = m.document.id, .kind = "Писмо", .correspondents = &c,
+	    .about = "Относно: проверка & измерване", .attachments = &a};
 	a.fd = pattern_fd(bytes);
-	m.document.attachments = &a;
 	buf_adds(&b.soap, envelope_head(ENVELOPE_REQUEST));
 	struct draft *d = draft_new(&m, &f->id, SIGNATURE_RSA_SHA256, soap_piece, &b.soap);
 	draft_step(d, 0);
@@ -139,7 +142,7 @@ main(int argc, char **argv)
 	struct fixture *f = fixture_new();
 
 	if (argc < 2) {
-		bench_size(f, 300);
+		bench_size(f, 500);
 		bench_size(f, 100 << 10);
 		bench_size(f, 1 << 20);
 		bench_size(f, 10 << 20);

@@ -284,8 +284,8 @@ test_chosen_documents(void **state)
 	static const char *const chosen[] = {
 	    "<a/>",
 	    "<a xmlns=''><b xmlns='urn:x'><c xmlns=''/><d/></b></a>",
-	    "<r xmlns:p='urn:1' xml:lang='bg'><sig xml:lang='en' xml:space='preserve' xmlns='urn:s'>"
-	    "<apex><p:x/></apex></sig></r>",
+	    ("<r xmlns:p='urn:1' xml:lang='bg'><sig xml:lang='en' xml:space='preserve' xmlns='urn:s'>"
+	     "<apex><p:x/></apex></sig></r>"),
 	    "<r xml:lang='bg' xml:base='x'><sig><apex xml:lang='de'/></sig></r>",
 	    "<r xmlns='urn:1'><sig xmlns=''><apex><a xmlns='urn:1'/></apex></sig></r>",
 	    "<r xmlns='urn:1' xmlns:p='urn:1'><sig><p:apex><a/><p:a p:b='1' b='2'/></p:apex></sig></r>",
