@@ -474,11 +474,13 @@ class Network:
 
 
 def stop_on_signals():
-    """SIGTERM ends the program like Ctrl-C does: through the finally clauses."""
+    """SIGTERM ends the program like Ctrl-C does: through the finally clauses. Ctrl-C counts also
+    where a shell started us in the background, with it ignored."""
     def end(number, _frame):
         raise SystemExit(128 + number)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def fail(text):
