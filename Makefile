@@ -6,6 +6,8 @@
 #   make sandbox    keep a small network running for foreign software, until Ctrl-C
 #   make unit       build the unit tests into build/tests/unit/ (SAN=address,undefined: sanitized)
 #   make run-tests  run the tests that are built
+#   make image      the appliance's disk image, BOARD=x86-64-uefi or arm64-virt; see firmware/image.mk
+#   make boot       run the image in QEMU; boot-test: try it there; image-report: its figures
 #   make install    programs, manual pages and a sample configuration, below DESTDIR=
 #   make clean      remove build/
 #   make CC=clang   build with another compiler, into build/clang/
@@ -28,7 +30,8 @@ CHECK_DEBS = libcmocka-dev xmlsec1 python3-zeep python3-lxml python3-cryptograph
 
 WARN    = -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wformat=2 -Wvla -Wundef
-HARDEN  = -fstack-protector-strong -fstack-clash-protection -fPIE -fcf-protection \
+HARDEN_CPU = $(if $(findstring aarch64,$(CC)),-mbranch-protection=standard,-fcf-protection)
+HARDEN  = -fstack-protector-strong -fstack-clash-protection -fPIE $(HARDEN_CPU) \
 	  $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 CFLAGS  = -std=gnu11 -O2 -g $(WARN) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
 	  -fno-omit-frame-pointer)
@@ -149,6 +152,8 @@ install: all
 	$(BUILD)/obmend --sample >$(BUILD)/obmen.conf.sample
 	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
 
+include firmware/image.mk
+
 help:
 	@sed -n '/^# Obmen/,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -158,4 +163,4 @@ clean:
 .PHONY: all tools unit packages check-packages demo sandbox check run-tests install help clean
 .SECONDARY:
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/src $(BUILD)/tests -name '*.d' 2>/dev/null)
