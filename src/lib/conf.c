@@ -18,7 +18,7 @@ struct parser {
 	enum conf_section section;
 	void *element;        /* the struct that the current section fills */
 	unsigned element_line;
-	uint64_t seen;        /* bit i: option i was given in this section */
+	uint64_t seen[CONF_OPTIONS_MAX / 64]; /* bit i: option i was given in this section */
 	struct buf errors;
 	unsigned error_count;
 };
@@ -131,12 +131,13 @@ set_option(struct parser *p, const char *key, const char *value)
 		unknown_option(p, key);
 		return;
 	}
-	uint64_t bit = (uint64_t)1 << (o - conf_options);
-	if (p->seen & bit) {
+	size_t index = (size_t)(o - conf_options);
+	uint64_t bit = (uint64_t)1 << index % 64, *seen = &p->seen[index / 64];
+	if (*seen & bit) {
 		problem(p, P_TWICE, key, NULL);
 		return;
 	}
-	p->seen |= bit;
+	*seen |= bit;
 	if (!p->element) /* of a section that was refused */
 		return;
 	if (!conf_value_set(o, p->element, value, p->conf->language, why, sizeof why))
@@ -149,10 +150,10 @@ end_section(struct parser *p)
 {
 	for (size_t i = 0; p->element && i < conf_option_count; i++) {
 		const struct conf_option *o = &conf_options[i];
-		if (o->section == p->section && o->required && !(p->seen >> i & 1))
+		if (o->section == p->section && o->required && !(p->seen[i / 64] >> i % 64 & 1))
 			report(p, p->element_line, o->key, problem_text(p, P_MISSING), NULL);
 	}
-	p->seen = 0;
+	memset(p->seen, 0, sizeof p->seen);
 }
 
 static void

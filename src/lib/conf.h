@@ -131,6 +131,14 @@ bool conf_read(const char *path, struct buf *text, char *errors, size_t errors_s
 struct conf *conf_load(const char *path, char *errors, size_t errors_size);
 void conf_free(struct conf *);
 
+/*
+ * Moves from fresh into running what may change while the node runs; running stays where it is, so
+ * that pointers to it hold, but not those to its strings and peers. What differs and needs a new
+ * start of obmend keeps its value and is named at the end of kept: "codecs, [listen]". The rest of
+ * fresh is freed.
+ */
+void conf_reload(struct conf *running, struct conf *fresh, struct buf *kept);
+
 const struct conf_participant *conf_participant(const struct conf *, const struct guid *);
 const struct conf_peer *conf_peer(const struct conf *, const struct guid *); /* NULL: defaults hold */
 

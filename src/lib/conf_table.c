@@ -54,10 +54,10 @@ const struct conf_option conf_options[] = {
 	    .text = {"Процеси за четене и подписване на съобщения; 0: по един на ядро.",
 	        "Processes that read and sign messages; 0: one for each core."}},
 	/* trust */
-	{GENERAL("ca-file", CONF_PATH, ca_file), .required = true,
+	{GENERAL("ca-file", CONF_PATH, ca_file), .fixed = true, .required = true,
 	    .text = {"PEM с удостоверителите, които издават транспортните сертификати.",
 	        "PEM of the authorities that issue transport certificates."}},
-	{GENERAL("crl-file", CONF_PATH, crl_file),
+	{GENERAL("crl-file", CONF_PATH, crl_file), .fixed = true,
 	    .text = {"Списъци на отменените сертификати (PEM или DER). Без тях нищо не се смята за отменено.",
 	        "Lists of revoked certificates (PEM or DER). Without them nothing counts as revoked."}},
 	FLAGGED("accept-sha1", accept_sha1, "yes",
@@ -75,9 +75,9 @@ const struct conf_option conf_options[] = {
 	    "Отказ, когато връзката е със сертификат, различен от този на подписа.",
 	    "Refuse when the connection's certificate is not the one that signed."),
 	/* network */
-	{GENERAL("hosts-file", CONF_PATH, hosts_file),
+	{GENERAL("hosts-file", CONF_PATH, hosts_file), .fixed = true,
 	    .text = {"Файл като hosts(5), който се чете преди DNS.", "A hosts(5) file read before DNS."}},
-	{GENERAL("tls-ciphers", CONF_TEXT, tls_ciphers),
+	{GENERAL("tls-ciphers", CONF_TEXT, tls_ciphers), .fixed = true,
 	    .text = {"Шифри за TLS 1.2, както ги пише OpenSSL.", "Ciphers of TLS 1.2 in OpenSSL's form."}},
 	/* register */
 	{GENERAL("register-url", CONF_URL, register_url), .required = true,
@@ -138,8 +138,8 @@ const struct conf_option conf_options[] = {
 	    "Колко време без напредък прекъсва изпращане.", "Time without progress that cuts sending."),
 	COUNT("peer-connections", peer_connections, 1, 64, "2", "Най-много връзки към един участник.",
 	    "The most connections to one participant."),
-	COUNT("send-window", send_window, 1, 4096, "32", "Изпращания в ход едновременно.",
-	    "Deliveries under way at once."),
+	{GENERAL("send-window", CONF_COUNT, send_window), .fixed = true, RANGE(1, 4096), .initial = "32",
+	    .text = {"Изпращания в ход едновременно.", "Deliveries under way at once."}},
 	COUNT("breaker-failures", breaker_failures, 1, 1000, "5",
 	    "След толкова поредни неуспеха опитите към адрес се разреждат.",
 	    "After so many failures in a row tries to an address are spaced out."),
@@ -169,7 +169,7 @@ const struct conf_option conf_options[] = {
 	{IN(CONF_PEER, conf_peer, "tls-name-mismatch", CONF_FLAG, tls_name_mismatch), .initial = "no",
 	    .text = {"Търпи се чуждо име в сертификата му, стига номерът да е вписаният в регистъра.",
 	        "Another name in its certificate is tolerated if the serial is the registered one."}},
-	{IN(CONF_PEER, conf_peer, "tls-legacy", CONF_FLAG, tls_legacy), .initial = "no",
+	{IN(CONF_PEER, conf_peer, "tls-legacy", CONF_FLAG, tls_legacy), .fixed = true, .initial = "no",
 	    .text = {"Допуска се TLS 1.0 и слаби шифри към този участник.",
 	        "TLS 1.0 and weak ciphers are allowed towards this participant."}},
 	{IN(CONF_PEER, conf_peer, "expect-continue", CONF_FLAG, expect_continue), .initial = "yes",
@@ -180,8 +180,7 @@ const struct conf_option conf_options[] = {
 	        "A bridge: signs for other participants with its own certificate."}},
 };
 
-/* The parser marks what it has seen in one word. */
-_Static_assert(sizeof conf_options / sizeof *conf_options <= 64, "too many options");
+_Static_assert(sizeof conf_options / sizeof *conf_options <= CONF_OPTIONS_MAX, "too many options");
 
 const size_t conf_option_count = sizeof conf_options / sizeof *conf_options;
 
@@ -192,12 +191,13 @@ const size_t conf_option_count = sizeof conf_options / sizeof *conf_options;
 const struct conf_section_row conf_sections[CONF_SECTION_COUNT] = {
 	[CONF_GENERAL] = {"", NULL, .text = {"Общи", "General"}},
 	[CONF_CERTIFICATE] = {"certificate", "NAME", ARRAY(conf_certificate, certificates,
-	    certificate_count), .max = 64,
+	    certificate_count), .max = 64, .fixed = true,
 	    .text = {"Транспортен сертификат на този възел.", "A transport certificate of this node."}},
 	[CONF_LISTEN] = {"listen", "ADDRESS:PORT", ARRAY(conf_listen, listens, listen_count), .max = 64,
+	    .fixed = true,
 	    .text = {"Адрес, на който се приемат съобщения.", "An address where messages are received."}},
 	[CONF_PARTICIPANT] = {"participant", "{GUID}", ARRAY(conf_participant, participants,
-	    participant_count), .max = 256,
+	    participant_count), .max = 256, .fixed = true,
 	    .text = {"Участник, обслужван от този възел; първият изпраща, когато друг не е посочен.",
 	        "A participant that this node serves; the first one sends when no other is named."}},
 	[CONF_PEER] = {"peer", "{GUID}", ARRAY(conf_peer, peers, peer_count), .max = 4096,

@@ -36,10 +36,12 @@ struct conf_option {
 	uint64_t min, max;   /* of numbers */
 	const char *initial; /* as it would be written; NULL: not set */
 	bool required;
-	bool fixed;          /* changes with a new start of obmend only, not on SIGHUP */
+	bool fixed;          /* changes with a new start of obmend only, not by reload */
 	const char *const *words; /* CONF_CHOICE, ended by NULL */
 	const char *text[2]; /* by enum language */
 };
+
+#define CONF_OPTIONS_MAX 128
 
 extern const struct conf_option conf_options[];
 extern const size_t conf_option_count;
@@ -51,6 +53,7 @@ struct conf_section_row {
 	size_t size;          /* of one element */
 	size_t array, count;  /* offsets in struct conf of the elements and of their number */
 	unsigned max;
+	bool fixed;           /* these sections change with a new start of obmend only */
 	const char *text[2];
 };
 

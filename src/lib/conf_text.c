@@ -112,7 +112,7 @@ write_manual_option(FILE *f, const struct conf_option *o, enum language l)
 		fprintf(f, l == LANGUAGE_BG ? "; по подразбиране %s" : "; default %s", o->initial);
 	if (o->required)
 		fputs(l == LANGUAGE_BG ? "; задължително" : "; required", f);
-	if (o->fixed)
+	if (o->fixed || conf_sections[o->section].fixed)
 		fputs(l == LANGUAGE_BG ? "; променя се само с ново пускане" : "; changes with a new start only", f);
 	fputc('\n', f);
 }

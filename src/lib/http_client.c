@@ -394,6 +394,14 @@ http_client_new(struct event_base *base, const struct http_client_options *optio
 	return client;
 }
 
+void
+http_client_limit(struct http_client *client, unsigned connections_per_origin,
+    unsigned progress_seconds)
+{
+	client->options.connections_per_origin = connections_per_origin;
+	client->options.progress_seconds = progress_seconds;
+}
+
 static void
 end_origin(struct http_origin *o)
 {

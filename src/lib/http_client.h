@@ -29,6 +29,9 @@ struct http_client_options {
 /* Resolver and connection pools. NULL with a logged reason. Call before the sandbox: it reads
  * resolv.conf and the hosts file. The process must ignore SIGPIPE. */
 struct http_client *http_client_new(struct event_base *, const struct http_client_options *);
+/* Other values from now on; calls under way go on. */
+void http_client_limit(struct http_client *, unsigned connections_per_origin,
+                       unsigned progress_seconds);
 /* Ends all calls without calling back. */
 void http_client_free(struct http_client *);
 

@@ -235,6 +235,21 @@ http_listen(const char *address, const char **why)
 
 /* ---- the server ---- */
 
+static void
+set_limits(struct http_server *s, const struct http_limits *limits)
+{
+	s->limits = *limits;
+	snprintf(s->size_limit, sizeof s->size_limit, "%llu bytes at most",
+	    (unsigned long long)limits->body_max);
+}
+
+void
+http_server_limit(struct http_server *s, const struct http_limits *limits)
+{
+	set_limits(s, limits);
+	listeners_update(s);
+}
+
 struct http_server *
 http_server_new(struct event_base *base, const struct http_limits *limits,
                 const struct http_callbacks *calls, void *arg)
@@ -244,12 +259,10 @@ http_server_new(struct event_base *base, const struct http_limits *limits,
 	if (!s)
 		return NULL;
 	s->base = base;
-	s->limits = *limits;
 	s->calls = *calls;
 	s->arg = arg;
 	s->open = true;
-	snprintf(s->size_limit, sizeof s->size_limit, "%llu bytes at most",
-	    (unsigned long long)limits->body_max);
+	set_limits(s, limits);
 	TAILQ_INIT(&s->conns);
 	evtimer_assign(&s->retry, base, retry_event, s);
 	return s;

@@ -80,6 +80,9 @@ struct http_stats {
 /* NULL when memory is exhausted. Limits and callbacks are copied. */
 struct http_server *http_server_new(struct event_base *, const struct http_limits *,
                                     const struct http_callbacks *, void *arg);
+/* Other limits from now on; connections that are there stay. body_max counts for new requests only,
+ * times from their next start. */
+void http_server_limit(struct http_server *, const struct http_limits *);
 /* Closes everything; `end` is called for requests that are under way. */
 void http_server_free(struct http_server *);
 /*

@@ -155,5 +155,6 @@ void render_register(struct ctl *, const json_t *);
 void render_register_refresh(struct ctl *, const json_t *);
 void render_register_diff(struct ctl *, const json_t *);
 void render_register_accept(struct ctl *, const json_t *);
+void render_reload(struct ctl *, const json_t *);
 
 #endif

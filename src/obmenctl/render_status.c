@@ -143,3 +143,15 @@ render_status(struct ctl *ctl, const json_t *answer)
 	say_certificates(ctl, json_object_get(roles, "signer0"));
 	say_roles(ctl, roles);
 }
+
+void
+render_reload(struct ctl *ctl, const json_t *answer)
+{
+	const char *kept = text_of(answer, "needs_start");
+
+	fputs(SAY(ctl, "Новите настройки са в сила; връзките не са прекъснати.\n",
+	          "The new configuration is in force; no connection was dropped.\n"), ctl->out);
+	if (*kept)
+		fprintf(ctl->out, SAY(ctl, "Чакат ново пускане на obmend: %s\n",
+		    "Waiting for a new start of obmend: %s\n"), kept);
+}

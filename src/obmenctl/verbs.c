@@ -218,6 +218,10 @@ const struct verb_row verb_rows[] = {
     {{"queue", "list"}, limit_options, no_positional, "queue.list", NULL, render_queue,
         {"какво чака за изпращане и кога е следващият опит", "what waits to be sent, and when"},
         {"obmenctl queue list", "obmenctl queue list"}},
+    {{"reload", NULL}, none, no_positional, "reload", NULL, render_reload,
+        {"прочита настройките отново, без да прекъсва връзки",
+            "reads the configuration again, without dropping connections"},
+        {"obmend -n && obmenctl reload", "obmend -n && obmenctl reload"}},
     {{"verify", NULL}, verify_options, file_positional, NULL, run_verify, NULL,
         {"проверява подписано съобщение без връзка с възела", "checks a signed message, without the node"},
         {"obmenctl verify съобщение.xml --ca /etc/obmen/ca.pem\n"

@@ -153,6 +153,7 @@ static const struct role_message messages[] = {
     {ROLE_COURIER, WIRE_QUERY_REPLY, control_on_reply},
     {ROLE_DIRECTORY, WIRE_QUERY_REPLY, control_on_reply},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
+    {ROLE_PARENT, WIRE_RELOADED, control_on_reloaded},
 };
 
 static const struct sandbox sandbox = {.allow = SANDBOX_UNIX | SANDBOX_MEMFD};

@@ -122,6 +122,10 @@ void request_refuse(struct request *, enum fault, const char *detail);
  * before this returns. */
 void request_ask(struct request *, enum role_id, unsigned index, json_t *query, const int *fds,
                  unsigned nfds, control_reply_cb);
+/* The same for parent, which does not speak JSON: it reads the configuration again. The answer is
+ * {"ok":true,"needs_start":TEXT} or the fault CONF_INVALID with the problems. */
+void request_ask_reload(struct request *, control_reply_cb);
+void control_on_reloaded(struct self *, struct peer, struct ipc_frame *);
 /* A callback that hands the role's answer and its descriptors to the client. */
 void request_forward(struct request *, json_t *answer, struct ipc_frame *);
 void control_on_reply(struct self *, struct peer, struct ipc_frame *);
@@ -149,6 +153,7 @@ void document_save(struct request *);
 /* -- control_status.c */
 
 void control_status(struct request *);
+void control_reload(struct request *);
 
 /* -- control_mime.c */
 

@@ -148,9 +148,9 @@ silence_cb(evutil_socket_t fd, short what, void *arg)
 	settle(q, NULL, NULL);
 }
 
-void
-request_ask(struct request *r, enum role_id role, unsigned index, json_t *query, const int *fds,
-    unsigned nfds, control_reply_cb callback)
+/* A question that waits for its answer; NULL without memory. */
+static struct question *
+question_new(struct request *r, enum role_id role, unsigned index, control_reply_cb callback)
 {
 	struct control *c = r->control;
 	struct question *q = calloc(1, sizeof *q);
@@ -160,10 +160,7 @@ request_ask(struct request *r, enum role_id role, unsigned index, json_t *query,
 		q->silence = evtimer_new(c->self->base, silence_cb, q);
 	if (!q || !q->silence) {
 		free(q);
-		json_decref(query);
-		close_all(fds, nfds);
-		callback(r, NULL, NULL);
-		return;
+		return NULL;
 	}
 	q->id = ++c->next_id;
 	q->request = r;
@@ -172,22 +169,72 @@ request_ask(struct request *r, enum role_id role, unsigned index, json_t *query,
 	r->waiting++;
 	TAILQ_INSERT_TAIL(&c->questions, q, entry);
 	event_add(q->silence, &limit);
-	bool sent = wire_send_json(c->self->peers[role][index], WIRE_QUERY, q->id, query, fds, nfds);
+	return q;
+}
+
+void
+request_ask(struct request *r, enum role_id role, unsigned index, json_t *query, const int *fds,
+    unsigned nfds, control_reply_cb callback)
+{
+	struct question *q = question_new(r, role, index, callback);
+
+	if (!q) {
+		json_decref(query);
+		close_all(fds, nfds);
+		callback(r, NULL, NULL);
+		return;
+	}
+	bool sent = wire_send_json(r->control->self->peers[role][index], WIRE_QUERY, q->id, query, fds,
+	    nfds);
 	json_decref(query);
 	if (!sent)
 		settle(q, NULL, NULL);
 }
 
 void
-control_on_reply(struct self *self, struct peer from, struct ipc_frame *f)
+request_ask_reload(struct request *r, control_reply_cb callback)
 {
-	struct control *c = self->state;
+	struct question *q = question_new(r, ROLE_PARENT, 0, callback);
+
+	if (!q)
+		callback(r, NULL, NULL);
+	else if (!role_send(r->control->self, ROLE_PARENT, 0, WIRE_RELOAD, q->id, NULL, 0, NULL, 0))
+		settle(q, NULL, NULL);
+}
+
+static struct question *
+find_question(struct control *c, struct peer from, uint64_t id)
+{
 	struct question *q;
 
 	TAILQ_FOREACH (q, &c->questions, entry) {
-		if (q->id == f->id && q->peer.role == from.role && q->peer.index == from.index)
+		if (q->id == id && q->peer.role == from.role && q->peer.index == from.index)
 			break;
 	}
+	return q;
+}
+
+void
+control_on_reloaded(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	struct question *q = find_question(self->state, from, f->id);
+	struct wire_reloaded m;
+
+	if (!q || !wire_unpack(f, WIRE_RELOADED, &m))
+		return;
+	const char *text = m.text ? m.text : "";
+	json_t *answer = m.ok
+	    ? json_pack("{s:b, s:s}", "ok", 1, "needs_start", text)
+	    : json_pack("{s:b, s:s, s:s}", "ok", 0, "fault", fault_code(FAULT_CONF_KEPT), "detail", text);
+	settle(q, answer, f);
+	json_decref(answer);
+}
+
+void
+control_on_reply(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	struct question *q = find_question(self->state, from, f->id);
+
 	if (!q) /* too late: nobody waits */
 		return;
 	json_t *answer = wire_get_json(f);

@@ -230,3 +230,10 @@ control_status(struct request *r)
 	if (r->waiting == 0)
 		conclude(r);
 }
+
+/* Parent reads the configuration and hands it to all roles, this one too. */
+void
+control_reload(struct request *r)
+{
+	request_ask_reload(r, request_forward);
+}

@@ -81,6 +81,7 @@ const struct verb control_verbs[] = {
     {"register.refresh", no_arguments, .role = ROLE_DIRECTORY, .seconds = 300, .changes = true},
     {"register.diff", no_arguments, .role = ROLE_DIRECTORY},
     {"register.accept", accept_arguments, .role = ROLE_DIRECTORY, .changes = true},
+    {"reload", no_arguments, control_reload, .role = ROLE_PARENT, .changes = true},
     {"queue.list", queue_arguments, .role = ROLE_STORE},
 };
 

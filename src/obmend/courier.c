@@ -119,6 +119,15 @@ courier_stop(struct self *self)
 	self->state = NULL;
 }
 
+static void
+courier_reload(struct self *self)
+{
+	struct courier *c = self->state;
+
+	links_reload(&c->links, self->conf);
+	http_client_limit(c->http, self->conf->peer_connections, (unsigned)self->conf->send_timeout);
+}
+
 /* The peers used last; the rest is only counted. */
 static json_t *
 peers_status(const struct courier *c)
@@ -158,6 +167,7 @@ const struct role role_courier = {
     .id = ROLE_COURIER,
     .name = "courier",
     .open = courier_open,
+    .reload = courier_reload,
     .stop = courier_stop,
     .status = courier_status,
     .messages = messages,

@@ -9,9 +9,16 @@
 void
 links_init(struct links *links, const struct conf *conf)
 {
-	*links = (struct links){.failures_max = conf->breaker_failures ? conf->breaker_failures : 1,
-	    .pause_first = (when)conf->breaker_pause * WHEN_SECOND};
+	*links = (struct links){0};
 	TAILQ_INIT(&links->list);
+	links_reload(links, conf);
+}
+
+void
+links_reload(struct links *links, const struct conf *conf)
+{
+	links->failures_max = conf->breaker_failures ? conf->breaker_failures : 1;
+	links->pause_first = (when)conf->breaker_pause * WHEN_SECOND;
 }
 
 static void

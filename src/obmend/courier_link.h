@@ -40,6 +40,8 @@ struct links {
 };
 
 void links_init(struct links *, const struct conf *);
+/* Other breaker settings from now on; open breakers stay open for as long as they were to. */
+void links_reload(struct links *, const struct conf *);
 void links_free(struct links *);
 
 /* The link of a URL, made when it is new. NULL when memory is exhausted. */

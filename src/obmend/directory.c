@@ -130,6 +130,17 @@ directory_stop(struct self *self)
 	self->state = NULL;
 }
 
+static void
+directory_reload(struct self *self)
+{
+	struct directory *d = directory_of(self);
+
+	d->limit.interval = (when)self->conf->register_lookup_interval * WHEN_SECOND;
+	d->guard.percent = self->conf->register_shrink_percent;
+	d->guard.count = self->conf->register_shrink_count;
+	schedule_reload(d);
+}
+
 static json_t *
 directory_status(struct self *self)
 {
@@ -165,6 +176,7 @@ const struct role role_directory = {
 	.open = directory_open,
 	.start = directory_start,
 	.peer_up = directory_peer_up,
+	.reload = directory_reload,
 	.stop = directory_stop,
 	.status = directory_status,
 	.messages = messages,

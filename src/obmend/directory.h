@@ -150,6 +150,8 @@ void version_clear(struct version *);
 
 bool schedule_start(struct directory *);
 void schedule_stop(struct directory *);
+/* The intervals of the configuration changed. */
+void schedule_reload(struct directory *);
 /* Asks for the full list now; the waiter hears how it went. False: too many wait. */
 bool schedule_refresh(struct directory *, struct waiter);
 /* Seconds to wait after so many failures in a row; interval without any. */

@@ -247,6 +247,18 @@ schedule_start(struct directory *d)
 }
 
 void
+schedule_reload(struct directory *d)
+{
+	struct schedule *s = &d->schedule;
+	when full = when_monotonic() + (when)d->conf->register_full_interval * WHEN_SECOND;
+
+	if (s->next_full > full)
+		s->next_full = full;
+	if (!s->fetch)
+		plan(d);
+}
+
+void
 schedule_stop(struct directory *d)
 {
 	struct schedule *s = &d->schedule;

@@ -258,6 +258,15 @@ front_stop(struct self *self)
 	self->state = NULL;
 }
 
+static void
+front_reload(struct self *self)
+{
+	struct front *f = self->state;
+	struct http_limits l = limits(self->conf);
+
+	http_server_limit(f->server, &l);
+}
+
 static json_t *
 number(uint64_t n)
 {
@@ -327,6 +336,7 @@ const struct role role_front = {
     .start = front_start,
     .peer_up = front_peer_up,
     .peer_down = front_peer_down,
+    .reload = front_reload,
     .stop = front_stop,
     .status = front_status,
     .messages = messages,

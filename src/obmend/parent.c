@@ -45,7 +45,8 @@ struct parent {
 	struct event_base *base;
 	const char *conf_path;
 	struct conf *conf;
-	struct buf conf_text;
+	struct buf conf_text;   /* what the roles start with */
+	struct buf reload_text; /* and then turn to; empty when it was never read again */
 	unsigned codecs;
 	struct process processes[ROLE_COUNT][ROLE_INDEX_MAX];
 	uint64_t generations[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* of channels */
@@ -185,6 +186,8 @@ on_ready(struct process *c)
 	    p->conf->listens[0].address);
 }
 
+static void on_reload_request(struct process *, struct ipc_frame *);
+
 static void
 process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 {
@@ -195,6 +198,8 @@ process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 		on_ready(c);
 	} else if (f->type == WIRE_PEER && wire_unpack(f, WIRE_PEER, &peer)) {
 		note_broken(c, &peer, f->id);
+	} else if (f->type == WIRE_RELOAD && f->len == 0 && c->role == ROLE_CONTROL) {
+		on_reload_request(c, f);
 	} else {
 		log_error("parent.unexpected-message", "from=%s%u type=%u", role_name(c->role), c->index,
 		    f->type);
@@ -216,12 +221,29 @@ process_down(struct ipc *ipc, void *arg)
 		kill(c->pid, SIGKILL);
 }
 
+static bool
+send_conf(struct process *c, int text)
+{
+	struct wire_conf m = {.file_name = c->parent->conf_path, .codecs = c->parent->codecs};
+
+	return wire_send(c->ipc, WIRE_CONF, 0, &m, &text, 1);
+}
+
+/* What was read again since the start, if it was: it changes only what may change at run time. */
+static bool
+send_reload(struct process *c)
+{
+	const struct buf *t = &c->parent->reload_text;
+	int text = t->len && c->ipc ? wire_memfd("obmen.conf", t->data, t->len) : -1;
+
+	return text >= 0 && send_conf(c, text);
+}
+
 /* Starts a process and sends it the configuration. */
 static bool
 launch(struct process *c)
 {
 	struct parent *p = c->parent;
-	struct wire_conf m = {.file_name = p->conf_path, .codecs = p->codecs};
 	int channel;
 
 	c->ready = false;
@@ -242,7 +264,7 @@ launch(struct process *c)
 		kill(c->pid, SIGKILL);
 		return false;
 	}
-	return wire_send(c->ipc, WIRE_CONF, 0, &m, &text, 1);
+	return send_conf(c, text) && (p->reload_text.len == 0 || send_reload(c));
 }
 
 static void
@@ -417,55 +439,79 @@ on_stop_signal(evutil_socket_t sig, short what, void *arg)
 	begin_stop(arg, 0);
 }
 
-/* True when nothing changed that only a new start can change. */
-static bool
-can_reload(const struct conf *old, const struct conf *new)
+/* Reads the configuration; NULL with its problems logged, and in errors one a line. */
+static struct conf *
+read_conf(const struct parent *p, struct buf *text, char *errors, size_t size)
 {
-	return strcmp(old->state_directory, new->state_directory) == 0 &&
-	    strcmp(old->control_socket, new->control_socket) == 0 &&
-	    strcmp(old->user_prefix, new->user_prefix) == 0 && old->codecs == new->codecs;
+	struct conf *c = NULL;
+	char *copy, *rest = NULL;
+
+	*errors = 0;
+	if (conf_read(p->conf_path, text, errors, size))
+		c = conf_parse(p->conf_path, buf_str(text), text->len, errors, size);
+	copy = c ? NULL : strdup(errors);
+	for (char *l = copy ? strtok_r(copy, "\n", &rest) : NULL; l; l = strtok_r(NULL, "\n", &rest))
+		log_error("parent.configuration", "problem=\"%s\"", l);
+	free(copy);
+	return c;
 }
 
-/* Reads the configuration; the old one stays when the new one is not valid. */
+static void
+reload_one(struct process *c)
+{
+	if (c->pid > 0 && !send_reload(c))
+		log_warning("parent.reload-missed", "process=%s%u", role_name(c->role), c->index);
+}
+
+/* Reads the configuration again and hands it to all roles, whose connections stay. False: the old one
+ * stays, answer says why; otherwise answer names what needs a new start. */
 static bool
-load_conf(struct parent *p)
+reload(struct parent *p, struct buf *answer)
 {
 	struct buf text = {0};
-	struct conf *c = NULL;
-	char errors[4096] = "";
+	char errors[4096];
 
-	if (conf_read(p->conf_path, &text, errors, sizeof errors))
-		c = conf_parse(p->conf_path, buf_str(&text), text.len, errors, sizeof errors);
-	for (char *line = strtok(errors, "\n"); line; line = strtok(NULL, "\n"))
-		log_error("parent.configuration", "problem=\"%s\"", line);
-	if (c && p->conf && !can_reload(p->conf, c)) {
-		log_error("parent.configuration", "problem=\"state-directory, control-socket, user-prefix "
-		                                  "and codecs change with a new start only\"");
-		conf_free(c);
-		c = NULL;
+	if (!p->up || p->stopping) {
+		buf_adds(answer, "the node is starting or stopping");
+		return false;
 	}
-	if (!c) {
+	struct conf *fresh = read_conf(p, &text, errors, sizeof errors);
+	if (!fresh) {
+		buf_adds(answer, errors);
 		buf_free(&text);
 		return false;
 	}
-	conf_free(p->conf);
-	buf_free(&p->conf_text);
-	p->conf = c;
-	p->conf_text = text;
+	conf_reload(p->conf, fresh, answer);
+	buf_free(&p->reload_text);
+	p->reload_text = text;
+	log_init("parent", -1, p->conf->log_level);
+	log_info("parent.reload", "file=\"%s\" needs_start=\"%s\"", p->conf_path,
+	    answer->len ? buf_str(answer) : "");
+	each_process(p, reload_one);
 	return true;
 }
 
-/* All roles end in order of their own and are started again with the new text. */
 static void
 on_reload_signal(evutil_socket_t sig, short what, void *arg)
 {
-	struct parent *p = arg;
+	struct buf answer = {0};
 
 	(void)sig, (void)what;
-	if (!p->up || p->stopping || !load_conf(p))
-		return;
-	log_info("parent.reload", "file=\"%s\"", p->conf_path);
-	each_process(p, tell_to_stop);
+	reload(arg, &answer);
+	buf_free(&answer);
+}
+
+static void
+on_reload_request(struct process *c, struct ipc_frame *f)
+{
+	struct buf answer = {0};
+	uint64_t id = f->id;
+	struct wire_reloaded m = {.ok = reload(c->parent, &answer)};
+
+	m.text = answer.len ? buf_str(&answer) : "";
+	if (c->ipc)
+		wire_send(c->ipc, WIRE_RELOADED, id, &m, NULL, 0);
+	buf_free(&answer);
 }
 
 /* Signals and timers; they live as long as the process. */
@@ -570,7 +616,9 @@ parent_run(const char *conf_path)
 	if (!p || !(p->base = event_base_new()))
 		log_fatal("parent.start", "reason=\"out of memory\"");
 	p->conf_path = conf_path;
-	if (load_conf(p)) {
+	char errors[4096];
+	p->conf = read_conf(p, &p->conf_text, errors, sizeof errors);
+	if (p->conf) {
 		log_init("parent", -1, p->conf->log_level);
 		if (start_all(p)) {
 			event_base_loop(p->base, EVLOOP_NO_EXIT_ON_EMPTY);
@@ -580,6 +628,7 @@ parent_run(const char *conf_path)
 	}
 	conf_free(p->conf);
 	buf_free(&p->conf_text);
+	buf_free(&p->reload_text);
 	event_base_free(p->base);
 	free(p);
 	return status;

@@ -189,30 +189,60 @@ attach(struct channel *c)
 		r->role->peer_up(&r->self, c->peer);
 }
 
+/* The configuration in a descriptor, which is closed; NULL with a logged reason. */
+static struct conf *
+read_conf(const char *file_name, int fd)
+{
+	struct conf *conf = NULL;
+	struct stat st;
+	char errors[512] = "unreadable";
+
+	if (fstat(fd, &st) == 0 && st.st_size <= CONF_MAX) {
+		size_t len = (size_t)st.st_size;
+		char *text = malloc(len + 1);
+		if (text && pread(fd, text, len, 0) == st.st_size)
+			conf = conf_parse(file_name, text, len, errors, sizeof errors);
+		free(text);
+	}
+	close(fd);
+	if (!conf)
+		log_error("role.configuration", "reason=\"%s\"", errors);
+	return conf;
+}
+
+static void
+begin_log(struct running *r)
+{
+	bool several = r->self.role == ROLE_CODEC || r->self.role == ROLE_SIGNER;
+
+	log_init(r->role->name, several ? (int)r->self.index : -1, r->self.conf->log_level);
+}
+
+/* The first one is what the role starts with. A further one changes what may change; what parent
+ * could read and a role cannot is lack of memory: the old one stays. */
 static bool
 on_conf(struct running *r, struct ipc_frame *f)
 {
 	struct wire_conf m;
-	struct stat st;
-	char errors[512] = "";
+	struct buf kept = {0};
 	int fd = ipc_take_fd(f, 0);
 
-	if (!wire_unpack(f, WIRE_CONF, &m) || !m.file_name || fd < 0 || fstat(fd, &st) < 0 ||
-	    st.st_size > CONF_MAX || r->self.conf)
+	if (!wire_unpack(f, WIRE_CONF, &m) || !m.file_name || fd < 0)
 		return false;
-	size_t len = (size_t)st.st_size;
-	char *text = malloc(len + 1);
-	if (text && pread(fd, text, len, 0) == st.st_size)
-		r->self.conf = conf_parse(m.file_name, text, len, errors, sizeof errors);
-	free(text);
-	close(fd);
-	r->self.codecs = (unsigned)m.codecs;
+	struct conf *fresh = read_conf(m.file_name, fd);
+	if (!fresh)
+		return r->self.conf != NULL;
 	if (!r->self.conf) {
-		log_error("role.configuration", "reason=\"%s\"", errors);
-		return false;
+		r->self.conf = fresh;
+		r->self.codecs = (unsigned)m.codecs;
+		begin_log(r);
+		return true;
 	}
-	bool several = r->self.role == ROLE_CODEC || r->self.role == ROLE_SIGNER;
-	log_init(r->role->name, several ? (int)r->self.index : -1, r->self.conf->log_level);
+	conf_reload(r->self.conf, fresh, &kept);
+	buf_free(&kept);
+	begin_log(r);
+	if (r->started && r->role->reload)
+		r->role->reload(&r->self);
 	return true;
 }
 
@@ -306,7 +336,9 @@ on_go(struct running *r, struct ipc_frame *f)
 		return false;
 	r->started = true;
 	r->since = when_now();
-	for (unsigned i = 0; r->role->peer_up && i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	if (r->self.role == ROLE_CONTROL)
+		r->self.peers[ROLE_PARENT][0] = r->parent;
+	for (unsigned i = ROLE_INDEX_MAX; r->role->peer_up && i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
 		struct channel *c = &r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (r->self.peers[c->peer.role][c->peer.index])
 			r->role->peer_up(&r->self, c->peer);
@@ -347,6 +379,13 @@ parent_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 			end(r, 1);
 		return;
 	}
+	for (size_t i = 0; r->started && i < r->role->message_count; i++) {
+		const struct role_message *m = &r->role->messages[i];
+		if (m->from == ROLE_PARENT && m->type == f->type) {
+			m->handle(&r->self, (struct peer){ROLE_PARENT, 0}, f);
+			return;
+		}
+	}
 	end(r, 1);
 }
 
@@ -356,7 +395,7 @@ parent_down(struct ipc *ipc, void *arg)
 	struct running *r = arg;
 
 	ipc_free(ipc);
-	r->parent = NULL;
+	r->parent = r->self.peers[ROLE_PARENT][0] = NULL;
 	log_warning("role.orphaned", "reason=\"parent is gone\"");
 	on_stop(r, NULL);
 }
@@ -395,6 +434,7 @@ new_base(void)
 static void
 release(struct running *r)
 {
+	r->self.peers[ROLE_PARENT][0] = NULL; /* the same as r->parent */
 	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
 		ipc_free(r->self.peers[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX]);
 		if (r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX].fd >= 0)

@@ -27,7 +27,7 @@ struct self {
 	unsigned codecs;         /* instances of codec, and of signer */
 	struct event_base *base;
 	struct conf *conf;
-	struct ipc *peers[ROLE_COUNT][ROLE_INDEX_MAX]; /* NULL while a peer is down */
+	struct ipc *peers[ROLE_COUNT][ROLE_INDEX_MAX]; /* NULL while a peer is down; parent for control only */
 	/* Raw descriptor for ipc_call to a signer, -1 if this role has none; here before open, and the
 	 * same number when the signer was started again. In signer 0 the callers are peers. */
 	int sync_signer;
@@ -62,6 +62,10 @@ struct role {
 	 * May be NULL. */
 	void (*peer_up)(struct self *, struct peer);
 	void (*peer_down)(struct self *, struct peer);
+	/* The configuration was read again: self->conf holds the new values of what may change (the table
+	 * of options says so), at the same address; what was made of the old ones is to be made again.
+	 * May be NULL. */
+	void (*reload)(struct self *);
 	/* Orderly end: finish what is cheap to finish, free self->state. May be NULL. */
 	void (*stop)(struct self *);
 	/* Figures and state of this role for operators, an object; a new reference. May be NULL. The

@@ -298,6 +298,18 @@ store_peer_up(struct self *self, struct peer p)
 }
 
 static void
+store_reload(struct self *self)
+{
+	struct store_role *r = self->state;
+	struct schedule_times times;
+
+	schedule_times_from_conf(&times, self->conf);
+	r->backend->tune(r->store, &times, self->conf->disk_reserve);
+	r->per_peer = clamp(self->conf->peer_connections, STORE_PEER_MAX);
+	store_wake(r);
+}
+
+static void
 store_stop(struct self *self)
 {
 	struct store_role *r = self->state;
@@ -329,6 +341,7 @@ const struct role role_store = {
 	.start = store_start,
 	.peer_up = store_peer_up,
 	.peer_down = store_peer_down,
+	.reload = store_reload,
 	.stop = store_stop,
 	.status = store_status,
 	.messages = messages,

@@ -19,7 +19,8 @@
 
 enum wire_type {
 	/* parent -> role */
-	WIRE_CONF = 1,   /* fd: sealed text of the configuration; payload: struct wire_conf */
+	WIRE_CONF = 1,   /* fd: sealed text of the configuration; payload: struct wire_conf. The first
+	                  * one is what the node was started with, a further one a reload */
 	WIRE_PEER,       /* fd: channel; struct wire_peer */
 	WIRE_SYNC,       /* fd: raw channel to signer for ipc_call */
 	WIRE_GO,         /* all first channels were sent: enter sandbox and start */
@@ -58,6 +59,9 @@ enum wire_type {
 	/* courier -> codec -> store: what the peer answered */
 	WIRE_ANSWER,        /* struct wire_answer; fd: body unless inline */
 	WIRE_ANSWERED,      /* struct wire_answered; fd: body unless inline */
+	/* control <-> parent: read the configuration again */
+	WIRE_RELOAD,        /* nothing */
+	WIRE_RELOADED,      /* struct wire_reloaded */
 	WIRE_TYPE_COUNT
 };
 
@@ -81,6 +85,8 @@ struct wire_body {
 
 struct wire_conf { const char *file_name; uint64_t codecs; };
 struct wire_peer { uint64_t role; uint64_t index; };
+/* text: the problems, one a line, when not ok; otherwise what needs a new start to change. */
+struct wire_reloaded { bool ok; const char *text; };
 
 struct wire_spool { uint64_t size; };       /* 0 = unknown (chunked) */
 struct wire_spool_reply { uint64_t fault; };/* enum fault; FAULT_NONE: the descriptor is there */

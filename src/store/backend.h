@@ -158,6 +158,8 @@ struct store_backend {
 	/* Opens, or makes, the store and brings an older one forward. NULL with a logged reason. */
 	struct store *(*open)(const struct store_options *);
 	void (*close)(struct store *);
+	/* Other times and another reserve from now on; what is scheduled already stays. */
+	void (*tune)(struct store *, const struct schedule_times *, uint64_t disk_reserve);
 
 	enum fault (*begin)(struct store *, when now);
 	enum fault (*commit)(struct store *);

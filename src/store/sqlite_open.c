@@ -205,10 +205,18 @@ tidy(struct store *s, bool idle)
 		s->log_pages = pages - moved;
 }
 
+static void
+tune(struct store *s, const struct schedule_times *times, uint64_t disk_reserve)
+{
+	s->options.times = *times;
+	s->options.disk_reserve = disk_reserve;
+}
+
 const struct store_backend store_sqlite = {
 	.name = "sqlite",
 	.open = store_open,
 	.close = store_close,
+	.tune = tune,
 	.begin = begin,
 	.commit = commit,
 	.tidy = tidy,

@@ -286,6 +286,46 @@ random_text_does_no_harm(void **state)
 }
 
 static void
+reload_takes_what_may_change(void **state)
+{
+	static const char before[] = GENERAL "retry-count = 3\nmessage-max = 1MiB\nlog-level = info\n" MAIN
+	    LISTEN OWN "[peer {11111111-2222-3333-4444-000000000001}]\nsignature = sha1\n";
+	static const char after[] = "ca-file = /other.pem\nregister-url = https://s.example/\n"
+	    "retry-count = 4\nmessage-max = 1MiB\nlog-level = debug\nlanguage = en\n" MAIN
+	    "[listen 127.0.0.1:8444]\n" OWN
+	    "[peer {11111111-2222-3333-4444-000000000001}]\nsignature = sha256\ntls-legacy = yes\n"
+	    "[peer {11111111-2222-3333-4444-000000000002}]\nbridge = yes\ntls-legacy = no\n";
+	char errors[4096];
+	struct conf *c = parse(before, errors, sizeof errors), *fresh = parse(after, errors, sizeof errors);
+	struct buf kept = {0};
+
+	(void)state;
+	assert_non_null(c);
+	assert_non_null(fresh);
+	conf_reload(c, fresh, &kept);
+	assert_string_equal(buf_str(&kept),
+	    "ca-file, [listen], [peer {11111111-2222-3333-4444-000000000001}] tls-legacy");
+	assert_string_equal(c->ca_file, "/ca.pem");
+	assert_string_equal(c->register_url, "https://s.example/");
+	assert_string_equal(c->listens[0].address, "127.0.0.1:8443");
+	assert_int_equal(c->retry_count, 4);
+	assert_int_equal(c->log_level, LOG_DEBUG);
+	assert_int_equal(c->language, LANGUAGE_EN);
+	assert_int_equal(c->peer_count, 2);
+	assert_int_equal(c->peers[0].signature, SIGN_SHA256);
+	assert_false(c->peers[0].tls_legacy);
+	assert_true(c->peers[1].bridge);
+	/* Nothing differs: nothing is named. */
+	buf_reset(&kept);
+	conf_reload(c, parse(before, errors, sizeof errors), &kept);
+	assert_int_equal(kept.len, 0);
+	assert_int_equal(c->retry_count, 3);
+	assert_int_equal(c->peer_count, 1);
+	buf_free(&kept);
+	conf_free(c);
+}
+
+static void
 nearest_words(void **state)
 {
 	(void)state;
@@ -309,6 +349,7 @@ main(void)
 		cmocka_unit_test(the_sample_is_valid),
 		cmocka_unit_test(every_option_is_explained),
 		cmocka_unit_test(random_text_does_no_harm),
+		cmocka_unit_test(reload_takes_what_may_change),
 		cmocka_unit_test(nearest_words),
 	};
 

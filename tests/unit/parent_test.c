@@ -83,6 +83,13 @@ tiny_down(struct self *self, struct peer p)
 }
 
 static void
+tiny_reload(struct self *self)
+{
+	log_info("tiny.reload", "name=%s interval=%llu", self->conf->participants[0].name,
+	    (unsigned long long)self->conf->register_interval);
+}
+
+static void
 tiny_stop(struct self *self)
 {
 	(void)self;
@@ -128,7 +135,7 @@ static const struct sandbox tiny_sandbox = {.allow = SANDBOX_MEMFD};
 
 #define TINY(i, n)                                                                                 \
 	{.id = i, .name = n, .open = tiny_open, .start = tiny_start, .peer_up = tiny_up,               \
-	    .peer_down = tiny_down, .stop = tiny_stop, .messages = tiny_messages,                      \
+	    .peer_down = tiny_down, .reload = tiny_reload, .stop = tiny_stop, .messages = tiny_messages,                      \
 	    .message_count = sizeof tiny_messages / sizeof *tiny_messages, .sandbox = &tiny_sandbox}
 
 static const struct role tiny_roles[ROLE_COUNT] = {
@@ -149,16 +156,17 @@ struct node {
 };
 
 static void
-write_conf(const struct node *n, const char *name)
+write_conf(const struct node *n, const char *name, unsigned interval)
 {
 	FILE *f = fopen(n->conf, "w");
 
 	assert_non_null(f);
 	fprintf(f, "state-directory = %s/state\ncontrol-socket = %s/control\nuser-prefix =\n"
 	           "ca-file = /none\nregister-url = https://none/\ncodecs = 2\n"
+	           "register-interval = %u\n"
 	           "[certificate a]\nfile = /none\nkey = /none\n[listen 127.0.0.1:1]\n"
 	           "[participant {11111111-2222-3333-4444-555555555555}]\neik = 123456789\nname = %s\n",
-	    n->folder, n->folder, name);
+	    n->folder, n->folder, interval, name);
 	fclose(f);
 }
 
@@ -171,7 +179,7 @@ node_start(const char *name)
 	snprintf(n->folder, sizeof n->folder, "/tmp/parent-test-XXXXXX");
 	assert_non_null(mkdtemp(n->folder));
 	snprintf(n->conf, sizeof n->conf, "%s/obmen.conf", n->folder);
-	write_conf(n, name);
+	write_conf(n, name, 600);
 	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
 	n->pid = fork();
 	if (n->pid == 0) {
@@ -456,15 +464,22 @@ hangup_reads_the_configuration_again(void **state)
 	assert_true(wait_lines(n, 0, "role=parent event=ready", "", 1));
 	read_log(n, 200);
 	size_t from = n->len;
-	write_conf(n, "\"\"");
+	write_conf(n, "\"\"", 77);
 	kill(n->pid, SIGHUP);
 	assert_true(wait_lines(n, from, "event=parent.configuration", "name:", 1));
 	assert_int_equal(count_lines(n, from, "event=tiny.start", ""), 0);
 	from = n->len;
-	write_conf(n, "y");
+	write_conf(n, "y", 77);
 	kill(n->pid, SIGHUP);
-	assert_true(wait_lines(n, from, "event=parent.reload", "", 1));
-	assert_true(wait_lines(n, from, "event=tiny.start", "", 9));
+	assert_true(wait_lines(n, from, "event=parent.reload", "needs_start=\"[participant]\"", 1));
+	assert_true(wait_lines(n, from, "event=tiny.reload", "name=x interval=77", 9));
+	assert_int_equal(count_lines(n, from, "event=tiny.start", ""), 0);
+	/* What starts later begins with the old text and turns to the new one. */
+	kill(pid_of(n, "store"), SIGKILL);
+	assert_true(wait_lines(n, from, "role=store event=tiny.start", "", 1));
+	from = n->len;
+	kill(n->pid, SIGHUP);
+	assert_true(wait_lines(n, from, "role=store event=tiny.reload", "name=x interval=77", 1));
 	assert_int_equal(node_end(n, SIGTERM), 0);
 	free(n);
 }
