@@ -47,6 +47,7 @@ struct store_incoming {
 };
 
 struct store_submission {
+	const char *by; /* who submits, for the journal */
 	struct guid sender, recipient;
 	const char *recipient_name, *recipient_eik;
 	struct wire_document_id id; /* own number or URI, and the GUID */
@@ -59,6 +60,7 @@ struct store_submission {
 
 /* What an operator does with an incoming document. */
 struct store_decision {
+	const char *by; /* who decides, for the journal */
 	int64_t document;
 	enum document_state to;
 	const char *number, *date, *reason, *date_close;
@@ -130,6 +132,27 @@ struct store_evidence {
 	enum fault fault;
 };
 
+#define STORE_CHECK_FILES 8
+
+enum check_phase { CHECK_ENTRIES, CHECK_MESSAGES, CHECK_STAMPS, CHECK_DONE };
+
+/* A slice of the walk along the journal. Begins zeroed; is given back as it is to go on. */
+struct store_check {
+	enum check_phase phase;
+	int64_t next;       /* where the next slice begins */
+	unsigned limit;     /* entries in one slice */
+	uint64_t bytes;     /* of bodies, about */
+	uint64_t checked;   /* in this slice */
+	/* Files are left to the caller, whose time does not stop the store. */
+	struct store_check_file { int64_t sequence, body; uint64_t size; uint8_t sha256[32]; }
+	    files[STORE_CHECK_FILES];
+	unsigned file_count;
+	/* The first trouble ends the walk: */
+	int64_t broken;     /* sequence of the entry; 0 = none */
+	int64_t document;
+	char why[160];
+};
+
 struct store_filter {
 	int direction;      /* enum direction or -1 */
 	enum document_state state; /* STATE_NONE = any */
@@ -145,6 +168,10 @@ struct store_figures {
 	uint64_t disk_free;
 	uint64_t log_pages; /* of the write-ahead log, not yet in the database */
 	bool full;          /* nothing new is accepted */
+	uint64_t journal;   /* entries, and the digest of the last */
+	uint8_t head[32];
+	uint64_t stamped;   /* the newest entry with a time stamp; 0 = none */
+	when stamped_at;
 };
 
 typedef void (*store_document_cb)(void *arg, const struct store_document *);
@@ -175,6 +202,10 @@ struct store_backend {
 
 	enum fault (*submit)(struct store *, const struct store_submission *, int64_t *document);
 	enum fault (*decide)(struct store *, const struct store_decision *);
+	/* An operator's action that changes no document. */
+	enum fault (*note)(struct store *, const char *by, const char *text);
+	/* Walks a slice of the journal; reading only. */
+	enum fault (*check)(struct store *, struct store_check *);
 
 	/* The peers that have deliveries pending, with the first due time: through the due callback. */
 	enum fault (*load_due)(struct store *);

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include "lib/arena.h"
 #include "store/backend.h"
+#include "store/journal.h"
 
 #define BODY_IN_ROW (64 << 10) /* larger bodies are files */
 #define BODY_FILE_NAME 24
@@ -43,11 +44,16 @@ struct store {
 	enum fault why;          /* why the last statement failed */
 	struct body_files made;  /* by this batch */
 	struct body_files dead;  /* removed from disk after the commit */
-	/* When this operation began: */
+	/* When this operation began (head_before too): */
 	size_t made_before, dead_before;
 	uint64_t refused_before, refused_bytes_before;
 	struct arena scratch;    /* results of the last operation */
 	int64_t next_body;       /* ids of bodies are never used twice */
+	struct journal_bytes saved;                    /* the body that was saved last */
+	uint8_t certificate_sha256[JOURNAL_HASH];      /* the certificate that was looked at last */
+	struct journal_head { uint64_t sequence; uint8_t digest[JOURNAL_HASH]; } head, head_before;
+	struct buf entry;        /* being written */
+	const char *by;          /* who asked for this operation; NULL = nobody outside */
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
 	uint64_t refused, refused_bytes;
@@ -126,6 +132,30 @@ bool db_party_heard(struct store *, int64_t party, uint64_t method);
 bool db_certificate_id(struct store *, struct wire_bytes der, int64_t *id);
 
 int db_certificate_open(struct store *, const uint8_t sha256[32]);
+
+/* sqlite_journal.c */
+/* Adds an entry (at: the batch's moment); rows of message and attempt, 0 = none. */
+bool db_journal_add(struct store *, struct journal_entry *, int64_t message, int64_t attempt,
+                    enum document_state);
+/* The sequence that the next entry will have: rows that it vouches for name it. */
+int64_t db_journal_next(const struct store *);
+bool db_journal_load(struct store *);
+/* The first entry of a journal that has none. */
+bool db_journal_start(struct store *);
+enum fault db_note(struct store *, const char *by, const char *text);
+
+/* sqlite_check.c */
+enum fault db_check(struct store *, struct store_check *);
+
+/* The certificates of a proof: of the connection, and of the signature (the same when it has none of
+ * its own). */
+struct proven {
+	int64_t tls, certificate;
+	uint8_t tls_sha256[JOURNAL_HASH], sha256[JOURNAL_HASH];
+};
+/* Keeps the certificates and names them in the entry, which then points into out. */
+bool db_proof_save(struct store *, const struct wire_proof *, struct proven *out,
+                   struct journal_entry *);
 
 /* sqlite_document.c */
 struct document_row {

@@ -198,6 +198,8 @@ row_add(struct store *s, int64_t id, uint64_t size, const void *data)
 		s->why = FAULT_STORE_FAILED;
 		return false;
 	}
+	s->saved.size = size;
+	memcpy(s->saved.sha256, sha256, sizeof sha256);
 	struct query q = sql(s, SQL_BODY_ADD);
 	put_int(&q, id);
 	put_int(&q, (int64_t)size);
@@ -272,6 +274,7 @@ db_body_save_parts(struct store *s, const int *fds, const uint64_t *sizes, unsig
 	uint64_t size = 0;
 
 	*id = 0;
+	s->saved.size = 0;
 	for (unsigned i = 0; i < n; i++)
 		size += sizes[i];
 	if (size == 0)
@@ -303,6 +306,7 @@ bool
 db_body_save(struct store *s, const struct store_bytes *b, int64_t *id)
 {
 	*id = 0;
+	s->saved.size = 0;
 	if (b->size == 0)
 		return true;
 	if (!b->data && !(b->spooled && b->size > BODY_IN_ROW && linkable(s, b->fd, b->size)))

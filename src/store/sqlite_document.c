@@ -99,6 +99,10 @@ db_document_to(struct store *s, struct document_row *d, enum document_state to, 
 		return false;
 	d->state = to;
 	*changed = true;
+	struct journal_entry e = {.kind = JOURNAL_STATE, .document = d->id, .state = state_name(to),
+	    .cause = cause_name(by), .by = s->by, .text = text};
+	if (!db_journal_add(s, &e, 0, 0, to))
+		return false;
 	if (to == STATE_FAILED || to == STATE_EXPIRED)
 		log_warning("store.document", "id=%lld state=%s detail=\"%s\"", (long long)d->id,
 		    state_name(to), text ? text : "");
@@ -181,6 +185,9 @@ submit_rows(struct store *s, const struct store_submission *w, int64_t *document
 				 .id = &w->id,
 				 .kind = w->kind,
 				 .about = w->about};
+	struct journal_entry e = {.kind = JOURNAL_ACCEPTED, .direction = direction_name(DIRECTION_OUT),
+	    .guid = w->id.guid, .own = w->sender, .peer = w->recipient,
+	    .state = state_name(STATE_ACCEPTED), .by = w->by, .text = w->id.number};
 	struct document_row existing;
 
 	if (!db_party_id(s, &w->sender, NULL, NULL, &n.own) ||
@@ -188,9 +195,16 @@ submit_rows(struct store *s, const struct store_submission *w, int64_t *document
 		return s->why;
 	if (db_document_find(s, DIRECTION_OUT, n.own, n.peer, &w->id.guid, &existing))
 		return FAULT_DOCUMENT_EXISTS;
-	if (s->why || !db_body_save(s, &w->details, &n.details) ||
-	    !db_body_save_parts(s, w->fds, w->sizes, w->count, &n.attachments) ||
-	    !db_document_add(s, &n, document) ||
+	if (s->why || !db_body_save(s, &w->details, &n.details))
+		return s->why;
+	e.details = s->saved;
+	if (!db_body_save_parts(s, w->fds, w->sizes, w->count, &n.attachments))
+		return s->why;
+	e.attachments = s->saved;
+	if (!db_document_add(s, &n, document))
+		return s->why;
+	e.document = *document;
+	if (!db_journal_add(s, &e, 0, 0, STATE_ACCEPTED) ||
 	    !db_event_add(s, *document, s->now, EVENT_ACCEPTED, w->id.number) ||
 	    !db_delivery_renew(s, *document, n.peer, DELIVERY_DOCUMENT))
 		return s->why;
@@ -268,5 +282,6 @@ db_decide(struct store *s, const struct store_decision *d)
 {
 	if (!db_operation_begin(s))
 		return db_operation_end(s, FAULT_STORE_FAILED);
+	s->by = d->by;
 	return db_operation_end(s, decide_rows(s, d));
 }

@@ -1,6 +1,23 @@
 /* Small facts about others: who they are, which certificates they showed, what they can read. */
+#include <string.h>
 #include "message/signature.h"
 #include "store/sqlite.h"
+
+bool
+db_proof_save(struct store *s, const struct wire_proof *p, struct proven *out, struct journal_entry *e)
+{
+	if (!db_certificate_id(s, p->tls_certificate, &out->tls))
+		return false;
+	memcpy(out->tls_sha256, s->certificate_sha256, sizeof out->tls_sha256);
+	if (!db_certificate_id(s, p->certificate, &out->certificate))
+		return false;
+	memcpy(out->sha256, s->certificate_sha256, sizeof out->sha256);
+	e->connection = out->tls ? out->tls_sha256 : NULL;
+	e->certificate = out->certificate ? out->sha256 : e->connection;
+	if (!out->certificate)
+		out->certificate = out->tls;
+	return true;
+}
 
 bool
 db_party_id(struct store *s, const struct guid *guid, const char *name, const char *eik,
@@ -70,6 +87,7 @@ db_certificate_id(struct store *s, struct wire_bytes der, int64_t *id)
 		s->why = FAULT_STORE_FAILED;
 		return false;
 	}
+	memcpy(s->certificate_sha256, sha256, sizeof sha256);
 	struct query q = sql(s, SQL_CERTIFICATE_GET);
 	put_bytes(&q, sha256, sizeof sha256);
 	if (query_number(&q, id))

@@ -102,7 +102,7 @@ counters_load(struct store *s)
 		s->refused = (uint64_t)get_int(&q);
 		s->refused_bytes = (uint64_t)get_int(&q);
 	}
-	return query_end(&q);
+	return query_end(&q) && db_journal_load(s);
 }
 
 static void
@@ -122,6 +122,7 @@ store_close(struct store *s)
 	free(s->made.items);
 	free(s->dead.items);
 	free(s->directory);
+	buf_free(&s->entry);
 	free(s);
 }
 
@@ -138,7 +139,7 @@ store_open(const struct store_options *options)
 	s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	s->digest = EVP_MD_CTX_new();
 	if (s->directory && s->sha256 && s->digest && db_spool_open(s) && database_open(s) &&
-	    migrate(s) && counters_load(s) && db_spool_drop_unreferenced(s))
+	    migrate(s) && counters_load(s) && db_journal_start(s) && db_spool_drop_unreferenced(s))
 		return s;
 	log_error("store.open", "directory=\"%s\" reason=\"%s\"", options->directory,
 	    s->db ? sqlite3_errmsg(s->db) : "cannot be used");
@@ -224,6 +225,8 @@ const struct store_backend store_sqlite = {
 	.spool_file = db_spool_file,
 	.submit = db_submit,
 	.decide = db_decide,
+	.note = db_note,
+	.check = db_check,
 	.load_due = db_load_due,
 	.due = db_due,
 	.work = db_work,

@@ -108,16 +108,36 @@ db_delivery_apply(struct store *s, struct delivery *y, const struct schedule_nex
 	return db_document_fault(s, y->document, fault, detail);
 }
 
+/* The entry that vouches for the attempt and for what was answered. */
 static bool
-end_attempt(struct store *s, int64_t attempt, const struct ending *e)
+journal_attempt(struct store *s, int64_t attempt, const struct ending *e,
+                const struct wire_answered *a, struct journal_entry *entry)
+{
+	entry->direction = direction_name(DIRECTION_OUT);
+	entry->message = a->answer_guid;
+	entry->address = e->url;
+	entry->sent = e->sent;
+	entry->ended = e->ended;
+	entry->http_status = e->http_status;
+	entry->fault = e->fault ? fault_code(e->fault) : NULL;
+	entry->text = e->detail;
+	return db_journal_add(s, entry, 0, attempt, STATE_NONE);
+}
+
+static bool
+end_attempt(struct store *s, int64_t attempt, int64_t document, const struct ending *e)
 {
 	static const struct wire_answered none;
 	const struct wire_answered *a = e->answer ? e->answer : &none;
-	int64_t body = 0, tls, certificate;
+	struct journal_entry entry = {.kind = JOURNAL_ATTEMPT, .document = document};
+	struct proven proven;
+	int64_t body = 0;
 
-	if ((e->body && !db_body_save(s, e->body, &body)) ||
-	    !db_certificate_id(s, a->proof.tls_certificate, &tls) ||
-	    !db_certificate_id(s, a->proof.certificate, &certificate))
+	if (e->body && !db_body_save(s, e->body, &body))
+		return false;
+	if (e->body)
+		entry.answer = s->saved;
+	if (!db_proof_save(s, &a->proof, &proven, &entry))
 		return false;
 	struct query q = sql(s, SQL_ATTEMPT_END);
 	put_int(&q, attempt);
@@ -133,9 +153,10 @@ end_attempt(struct store *s, int64_t attempt, const struct ending *e)
 		  guid_is_zero(&a->answer_guid) ? 0 : sizeof a->answer_guid.b);
 	put_int(&q, (int64_t)a->proof.method);
 	put_bytes(&q, a->proof.fingerprint, e->answer ? sizeof a->proof.fingerprint : 0);
-	put_id(&q, tls);
-	put_id(&q, certificate ? certificate : tls);
-	return query_run(&q);
+	put_id(&q, proven.tls);
+	put_id(&q, proven.certificate);
+	put_int(&q, db_journal_next(s));
+	return query_run(&q) && journal_attempt(s, attempt, e, a, &entry);
 }
 
 /* It did not take place: nothing is worth keeping. */
@@ -264,7 +285,7 @@ ending_rows(struct store *s, int64_t attempt, struct ending *e)
 		return true;
 	if (!taken_place)
 		return drop_attempt(s, attempt);
-	return end_attempt(s, attempt, e) && note_method(s, &y, e->answer);
+	return end_attempt(s, attempt, document, e) && note_method(s, &y, e->answer);
 }
 
 static enum fault

@@ -227,13 +227,22 @@ db_figures(struct store *s, struct store_figures *out)
 	struct query q = sql(s, SQL_TALLY);
 	struct statvfs v;
 
-	*out = (struct store_figures){.refused = s->refused, .log_pages = (uint64_t)s->log_pages};
+	*out = (struct store_figures){.refused = s->refused, .log_pages = (uint64_t)s->log_pages,
+	    .journal = s->head.sequence, .stamped_at = WHEN_NONE};
+	memcpy(out->head, s->head.digest, sizeof out->head);
 	while (query_row(&q)) {
 		int64_t direction = get_int(&q), state = get_int(&q);
 		if (direction < DIRECTION_COUNT && state < STATE_COUNT)
 			out->documents[direction][state] = (uint64_t)get_int(&q);
 	}
 	if (!query_end(&q))
+		return s->why;
+	struct query stamp = sql(s, SQL_STAMP_LAST);
+	if (query_row(&stamp)) {
+		out->stamped = (uint64_t)get_int(&stamp);
+		out->stamped_at = get_when(&stamp);
+	}
+	if (!query_end(&stamp))
 		return s->why;
 	if (fstatvfs(s->spool, &v) == 0)
 		out->disk_free = (uint64_t)v.f_bavail * v.f_frsize;

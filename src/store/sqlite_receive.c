@@ -12,6 +12,7 @@ struct incoming {
 	int64_t own, peer;           /* party rows */
 	struct document_row document;
 	bool known;                  /* document is there */
+	bool created;                /* by this message */
 	int64_t sent_type;           /* of the message of ours that an Error is about */
 	struct wire_receive_reply *reply;
 };
@@ -138,7 +139,7 @@ apply_registration(struct store *s, struct incoming *i)
 	if (!db_body_save(s, &i->in->details, &n.details) ||
 	    !db_document_add(s, &n, &i->document.id))
 		return false;
-	i->known = true;
+	i->known = i->created = true;
 	return db_event_add(s, i->document.id, w->received, EVENT_RECEIVED,
 			    w->proof.peer_address) &&
 	       db_event_add(s, i->document.id, s->now, EVENT_ANSWERED,
@@ -232,17 +233,44 @@ judge_repeat(struct store *s, struct incoming *i)
 	return query_end(&q);
 }
 
+/* What is known of the message besides its bytes; the entry that vouches for all of it. */
+static bool
+journal_message(struct store *s, const struct incoming *i, struct journal_entry *e)
+{
+	const struct wire_receive *w = i->w;
+
+	e->document = i->known ? i->document.id : 0;
+	e->direction = direction_name(DIRECTION_IN);
+	e->guid = w->message_type == MESSAGE_STATUS_RESPONSE ? w->status.id.guid : w->document.guid;
+	e->own = w->recipient;
+	e->peer = w->sender;
+	e->type = message_type_name((enum message_type)w->message_type);
+	e->message = w->message_guid;
+	e->address = w->proof.peer_address;
+	e->sent = w->received;
+	e->state = i->created ? state_name(STATE_WAITING) : NULL;
+	e->fault = w->fault ? fault_code((enum fault)w->fault) : NULL;
+	return db_journal_add(s, e, sqlite3_last_insert_rowid(s->db), 0,
+	    i->created ? STATE_WAITING : STATE_NONE);
+}
+
 static bool
 save_message(struct store *s, const struct incoming *i)
 {
 	const struct wire_receive *w = i->w;
 	struct store_bytes answer = {.data = w->answer.data,
 				     .size = w->has_answer ? w->answer.len : 0};
-	int64_t body, reply, tls, certificate;
+	struct journal_entry e = {.kind = w->fault ? JOURNAL_REFUSED : JOURNAL_RECEIVED};
+	struct proven proven;
+	int64_t body, reply;
 
-	if (!db_body_save(s, &i->in->body, &body) || !db_body_save(s, &answer, &reply) ||
-	    !db_certificate_id(s, w->proof.tls_certificate, &tls) ||
-	    !db_certificate_id(s, w->proof.certificate, &certificate))
+	if (!db_body_save(s, &i->in->body, &body))
+		return false;
+	e.body = s->saved;
+	if (!db_body_save(s, &answer, &reply))
+		return false;
+	e.answer = s->saved;
+	if (!db_proof_save(s, &w->proof, &proven, &e))
 		return false;
 	struct query q = sql(s, SQL_MESSAGE_ADD);
 	put_int(&q, DIRECTION_IN);
@@ -258,13 +286,14 @@ save_message(struct store *s, const struct incoming *i)
 	put_int(&q, (int64_t)w->proof.method);
 	put_bytes(&q, w->proof.fingerprint, sizeof w->proof.fingerprint);
 	put_text(&q, w->proof.peer_address);
-	put_id(&q, tls);
-	put_id(&q, certificate ? certificate : tls);
+	put_id(&q, proven.tls);
+	put_id(&q, proven.certificate);
 	put_text(&q, w->fault ? fault_code((enum fault)w->fault) : NULL);
 	put_id(&q, reply);
 	put_bytes(&q, w->answer_guid.b,
 		  guid_is_zero(&w->answer_guid) ? 0 : sizeof w->answer_guid.b);
-	return query_run(&q);
+	put_int(&q, db_journal_next(s));
+	return query_run(&q) && journal_message(s, i, &e);
 }
 
 /* Drops the oldest refused message with its bodies. */

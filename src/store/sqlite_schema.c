@@ -81,4 +81,25 @@ static const char step_1[] =
     " UPDATE tally SET n = n - 1 WHERE direction = OLD.direction AND state = OLD.state;"
     " UPDATE tally SET n = n + 1 WHERE direction = NEW.direction AND state = NEW.state; END;";
 
-const char *const schema_steps[] = {step_1, NULL};
+/*
+ * The journal (journal.h): entry is the canonical text, digest covers it and the digest before. A
+ * message and an attempt name their entry, so that none can be slipped in. stamp: what time stamp
+ * authorities said of a digest; archive: ranges that were moved to files, oldest first.
+ */
+static const char step_2[] =
+    "CREATE TABLE journal("
+    " sequence INTEGER PRIMARY KEY, document INTEGER, message INTEGER, attempt INTEGER,"
+    " state INTEGER, digest BLOB NOT NULL, entry TEXT NOT NULL);"
+    "CREATE INDEX journal_document ON journal(document) WHERE document IS NOT NULL;"
+    "ALTER TABLE message ADD COLUMN entry INTEGER;"
+    "ALTER TABLE attempt ADD COLUMN entry INTEGER;"
+    "CREATE TABLE stamp("
+    " sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, digest BLOB NOT NULL,"
+    " token BLOB NOT NULL);"
+    "CREATE TABLE archive("
+    " last INTEGER PRIMARY KEY, first INTEGER NOT NULL, at INTEGER NOT NULL, file TEXT NOT NULL,"
+    " sha256 BLOB NOT NULL, digest BLOB NOT NULL);"
+    "CREATE TRIGGER document_gone AFTER DELETE ON document BEGIN"
+    " UPDATE tally SET n = n - 1 WHERE direction = OLD.direction AND state = OLD.state; END;";
+
+const char *const schema_steps[] = {step_1, step_2, NULL};

@@ -275,6 +275,8 @@ db_operation_begin(struct store *s)
 	s->dead_before = s->dead.count;
 	s->refused_before = s->refused;
 	s->refused_bytes_before = s->refused_bytes;
+	s->head_before = s->head;
+	s->by = NULL;
 	return s->in_operation;
 }
 
@@ -291,6 +293,7 @@ db_operation_end(struct store *s, enum fault f)
 		db_files_undo(s, s->made_before, s->dead_before);
 		s->refused = s->refused_before;
 		s->refused_bytes = s->refused_bytes_before;
+		s->head = s->head_before;
 	}
 	if (!s->broken) {
 		struct query release = sql(s, SQL_RELEASE);
