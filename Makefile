@@ -56,6 +56,8 @@ UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
 TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOLS    := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tests/tools/%)
+LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
+LOAD     := $(BUILD)/tests/bench/load
 
 all: $(PROGRAMS:%=$(BUILD)/%)
 
@@ -90,11 +92,14 @@ $(BUILD)/libctl.a: $(CTL_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
+$(LOAD): $(LOAD_OBJ) $(BUILD)/libroles.a $(LIB)
+	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lpthread
+
 $(BUILD)/libroles.a: $(ROLE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-tools: $(TOOLS)
+tools: $(TOOLS) $(LOAD)
 unit: $(UNIT)
 
 # Packages are asked for only when one is missing, so that without them no rights are needed.
