@@ -316,8 +316,9 @@ bool
 wire_pack(struct buf *out, enum wire_type type, const void *message)
 {
 	const struct layout *l = layout_of(type);
+	size_t from = out->len; /* store packs a whole batch into one buffer */
 
-	return l && pack_struct(out, l, message) && out->len <= IPC_PAYLOAD_MAX;
+	return l && pack_struct(out, l, message) && out->len - from <= IPC_PAYLOAD_MAX;
 }
 
 bool

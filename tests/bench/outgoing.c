@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "bench.h"
 
-#define ARRIVAL_SECONDS 120
+#define ARRIVAL_SECONDS 15
 #define GUID_MARK "DocumentGUID&gt;"
 
 struct outgoing {

@@ -219,6 +219,20 @@ too_large_does_not_pack(void **state)
 	buf_free(&b);
 }
 
+/* Store packs all that a batch lets go into one buffer: each message has the limit for itself. */
+static void
+many_fit_into_one_buffer(void **state)
+{
+	static uint8_t bytes[IPC_PAYLOAD_MAX / 2];
+	struct wire_sign_reply m = {{bytes, sizeof bytes}};
+	struct buf b = {.max = 8 * IPC_PAYLOAD_MAX};
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		assert_true(wire_pack(&b, WIRE_SIGN_REPLY, &m));
+	buf_free(&b);
+}
+
 static void
 memory_descriptor_is_sealed(void **state)
 {
@@ -261,6 +275,7 @@ main(void)
 		cmocka_unit_test(cut_and_random_bytes_are_refused),
 		cmocka_unit_test(enumerations_have_limits),
 		cmocka_unit_test(too_large_does_not_pack),
+		cmocka_unit_test(many_fit_into_one_buffer),
 		cmocka_unit_test(memory_descriptor_is_sealed),
 		cmocka_unit_test(json_that_is_none_is_refused),
 	};
