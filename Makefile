@@ -8,6 +8,7 @@
 #   make run-tests  run the tests that are built
 #   make image      the appliance's disk image, BOARD=x86-64-uefi or arm64-virt; see firmware/image.mk
 #   make boot       run the image in QEMU; boot-test: try it there; image-report: its figures
+#   make fuzz       fuzz every parser for TIME=300 seconds each, from real messages
 #   make install    programs, manual pages and a sample configuration, below DESTDIR=
 #   make clean      remove build/
 #   make CC=clang   build with another compiler, into build/clang/
@@ -26,7 +27,7 @@ PACKAGES = libevent openssl libxml-2.0 sqlite3 libseccomp jansson
 DEBS     = build-essential pkg-config libevent-dev libssl-dev libxml2-dev libsqlite3-dev \
 	   libseccomp-dev libjansson-dev libhttp-parser-dev openssl python3
 CHECK_DEBS = libcmocka-dev xmlsec1 python3-zeep python3-lxml python3-cryptography curl clang \
-	   libxml2-utils valgrind mandoc
+	   libxml2-utils valgrind mandoc strace
 
 WARN    = -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wformat=2 -Wvla -Wundef
@@ -102,6 +103,24 @@ $(BUILD)/libroles.a: $(ROLE_OBJ)
 tools: $(TOOLS) $(LOAD)
 unit: $(UNIT)
 
+# Targets for libFuzzer, and for AFL++ with FUZZ_CC=afl-clang-fast. They ask what their inputs must
+# never bring about; tests/fuzz_test makes the seeds, runs them, and keeps what they find.
+FUZZ_CC  = clang
+FUZZ_SAN = fuzzer-no-link,address,undefined
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+FUZZERS  := $(FUZZ_SRC:%.c=$(BUILD)/%)
+TIME     = 300
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libroles.a $(LIB)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
+
+fuzzers: $(FUZZERS)
+
+fuzz: check-packages
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tools
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=$(FUZZ_CC) SAN=$(FUZZ_SAN) fuzzers
+	@TIME=$(TIME) FUZZ_CC=$(FUZZ_CC) tests/fuzz_test
+
 # Packages are asked for only when one is missing, so that without them no rights are needed.
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 install_debs = missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null \
@@ -115,6 +134,7 @@ packages:
 
 check-packages:
 	@$(call install_debs,$(DEBS) $(CHECK_DEBS))
+	@$(call install_debs,libclang-rt-$$(clang --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')-dev)
 
 JOBS = $(shell nproc)
 
@@ -130,7 +150,7 @@ sandbox: packages
 # sanitizers only, which see more and are ten times faster.
 VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,buf reader envelope signature \
 	soap_register snapshot wire store),$(UNIT))
-NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test
+NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test
 SAN_BUILD      = build/address-undefined
 
 check: check-packages
@@ -138,6 +158,7 @@ check: check-packages
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit tools
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang all unit
 	@$(MAKE) --no-print-directory -s -j$(JOBS) SAN=address,undefined all unit
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=$(FUZZ_CC) SAN=$(FUZZ_SAN) fuzzers
 	@$(MAKE) --no-print-directory -s run-tests
 
 run-tests:
@@ -165,7 +186,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all tools unit packages check-packages demo sandbox check run-tests install help clean
+.PHONY: all fuzz fuzzers tools unit packages check-packages demo sandbox check run-tests install help clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/src $(BUILD)/tests -name '*.d' 2>/dev/null)

@@ -240,7 +240,8 @@ is_repeated(const struct conf *c, enum conf_section section)
 	case CONF_LISTEN:
 		n = c->listen_count - 1;
 		for (unsigned i = 0; i < n; i++) {
-			if (strcmp(c->listens[i].address, c->listens[n].address) == 0)
+			/* an earlier one that was refused has no address */
+			if (c->listens[i].address && strcmp(c->listens[i].address, c->listens[n].address) == 0)
 				return true;
 		}
 		return false;

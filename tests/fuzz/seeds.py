@@ -1,0 +1,97 @@
+"""Seeds for the fuzz targets: messages that are really signed, in the shapes in which they travel."""
+import os
+import pathlib
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "tests/network"), str(TOP / "tests/register")]
+import answers  # noqa: E402
+import net  # noqa: E402
+import participants as rows  # noqa: E402
+import peer  # noqa: E402
+
+BUILD = net.BUILD
+
+
+def messages(a, b):
+    """Every kind of message, signed in every accepted way."""
+    guid = peer.guid()
+    files = (("a.txt", "text/plain", b"text of the attachment"), ("б.bin", "x/y", b"\0" * 40))
+    kinds = [peer.registration(a, b, document_guid=guid, files=files),
+             peer.registration(a, b, files=()), peer.status_request(a, b, guid),
+             peer.status_response(a, b, guid, "DS_REGISTERED", "ВХ-1"),
+             peer.status_response(a, b, guid, "DS_REJECTED", reason="не е за нас"),
+             peer.error(a, b, guid)]
+    texts = [peer.sign(peer.copy_of(root), a) for root in kinds]
+    for method in ("sha1", "sha384", "sha512"):
+        texts.append(peer.sign(peer.copy_of(kinds[0]), a, method=method))
+    for prefix in (None, "ds"):
+        texts.append(peer.sign(peer.copy_of(kinds[2]), a, canon=peer.EXC, prefix=prefix))
+    return texts
+
+
+def request(body, chunked=False):
+    head = ("POST /DocExchangeService HTTP/1.1\r\nHost: primer.obmen.local:8443\r\n"
+            "Content-Type: text/xml; charset=utf-8\r\nSOAPAction: " + peer.ACTION + "\r\n").encode()
+    if not chunked:
+        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    out = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    for at in range(0, len(body), 700):
+        piece = body[at:at + 700]
+        out += b"%x\r\n" % len(piece) + piece + b"\r\n"
+    return out + b"0\r\n\r\n"
+
+
+def register_seeds(people):
+    """As the stand-in register gives them, in both its ways."""
+    entities = [rows.complete(p.row()) for p in people.values()] + rows.synthetic(8)
+    all_made = [answers.answer(name, entities) for name in answers.OPERATIONS]
+    all_made += [answers.answer("GetByGuid", entities[:1]), answers.answer("GetNewRecords", []),
+                 answers.multiref_answer("GetAllRecords", entities),
+                 answers.fault("Server", "няма такъв запис")]
+    return [b"".join(made) for made in all_made]
+
+
+def write(folder, pieces):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, piece in enumerate(pieces):
+        (folder / f"seed-{number}").write_bytes(piece)
+
+
+def make(folder, build=BUILD):
+    """Writes FOLDER/<target>/seed-N for every target; needs the tool fuzz_seeds."""
+    folder = pathlib.Path(folder)
+    pki = folder / "pki"
+    folder.mkdir(parents=True, exist_ok=True)
+    net.run(net.PKI / "make-pki", pki, net.PKI / "demo.table")
+    people = net.participants()
+    for letter, participant in people.items():
+        participant.cert, participant.key = str(pki / f"{letter}.pem"), str(pki / f"{letter}.key")
+        participant.port = 8443
+    texts = messages(people["a"], people["b"])
+    submits = [request(peer.envelope(t)) for t in texts]
+    submits += [request(peer.envelope(texts[0], cdata=True), chunked=True)]
+    write(folder / "submit", submits)
+    write(folder / "message", texts)
+    write(folder / "answer", [peer.response(t) for t in texts[2:6]]
+          + [peer.response(None), peer.response(b""), peer.fault()])
+    write(folder / "register", register_seeds(people))
+    samples = [net.run(build / "obmend", f"--sample={language}").encode()
+               for language in ("bg", "en")]
+    lines = [line for line in samples[1].decode().splitlines()]
+    bare = "\n".join(line.lstrip("#") if "=" in line or "[" in line else line for line in lines)
+    write(folder / "conf", samples + [bare.encode(), minimal(people["a"]).encode()])
+    net.run(build / "tests/tools/fuzz_seeds", folder)
+
+
+def minimal(p):
+    return (f"ca-file = /etc/obmen/ca.pem\nregister-url = https://register.obmen.local/service/\n"
+            f"[certificate main]\nfile = a.pem\nkey = a.key\n[listen 0.0.0.0:8443]\n"
+            f'[participant {p.guid}]\neik = {p.eik}\nname = "{p.name}"\n'
+            f"[peer {peer.guid()}]\nsignature = sha1\ntls-legacy = yes\n")
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    make(sys.argv[1])
