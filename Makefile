@@ -121,6 +121,13 @@ fuzz: check-packages
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=$(FUZZ_CC) SAN=$(FUZZ_SAN) fuzzers
 	@TIME=$(TIME) FUZZ_CC=$(FUZZ_CC) tests/fuzz_test
 
+# Writes the parts of the manuals that the tables of options and verbs know; tests compare them.
+generated = awk '/begin generated/ {print; fflush(); system("$(1)"); off = 1} /end generated/ {off = 0} !off' \
+	$(2) >$(BUILD)/manual && cat $(BUILD)/manual >$(2)
+manuals: all
+	$(call generated,$(BUILD)/obmend --manual=en,src/obmend/obmen.conf.5)
+	$(call generated,$(BUILD)/obmenctl --manual,src/obmenctl/obmenctl.1)
+
 # Packages are asked for only when one is missing, so that without them no rights are needed.
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 install_debs = missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null \
@@ -186,7 +193,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all fuzz fuzzers tools unit packages check-packages demo sandbox check run-tests install help clean
+.PHONY: all fuzz fuzzers tools unit manuals packages check-packages demo sandbox check run-tests install help clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/src $(BUILD)/tests -name '*.d' 2>/dev/null)

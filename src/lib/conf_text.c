@@ -84,17 +84,32 @@ conf_write_sample(FILE *f, enum language l)
 	}
 }
 
-/* A line that begins with a dot or a quote would be a macro. */
+/* Text for mdoc: every sentence begins a line, and no line is wider than WIDTH or begins with what
+ * would be a macro. */
 static void
 write_roff(FILE *f, const char *text)
 {
-	if (*text == '.' || *text == '\'')
-		fputs("\\&", f);
-	for (; *text; text++) {
-		if (*text == '\\')
-			fputs("\\e", f);
-		else
-			fputc(*text, f);
+	size_t at = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		if (at && at + 1 + len > WIDTH) {
+			fputc('\n', f);
+			at = 0;
+		} else if (at) {
+			fputc(' ', f);
+			at++;
+		}
+		if (at == 0 && (*text == '.' || *text == '\''))
+			fputs("\\&", f);
+		for (size_t i = 0; i < len; i++)
+			fputs(text[i] == '\\' ? "\\e" : (char[]){text[i], 0}, f);
+		at += len;
+		if (text[len] == ' ' && len && text[len - 1] == '.') {
+			fputc('\n', f);
+			at = 0;
+		}
+		text += len + (text[len] == ' ');
 	}
 	fputc('\n', f);
 }
@@ -125,7 +140,7 @@ conf_write_manual(FILE *f, enum language l)
 		if (s == CONF_GENERAL)
 			fprintf(f, ".Ss %s\n", l == LANGUAGE_BG ? "Общи настройки" : "General options");
 		else
-			fprintf(f, ".Ss [%s %s]\n", row->name, row->argument), write_roff(f, row->text[l]);
+			fprintf(f, ".Ss Section %s %s\n", row->name, row->argument), write_roff(f, row->text[l]);
 		fputs(".Bl -tag -width Ds\n", f);
 		for (size_t i = 0; i < conf_option_count; i++) {
 			if (conf_options[i].section == s)

@@ -168,13 +168,18 @@ print_refusal(struct ctl *ctl, const json_t *answer)
 {
 	const char *code = text_of(answer, "fault"), *detail = text_of(answer, "detail");
 	struct fault_text t = fault_text(fault_by_code(code), ctl->language);
+	char text[2048];
 
 	if (ctl->json) {
 		print_json(ctl, answer);
 		return;
 	}
-	fprintf(ctl->err, "%s%s%s%s. %s\n%s: %s [%s]\n", t.what, *detail ? " (" : "", detail,
-	    *detail ? ")" : "", t.means, say(ctl, "Какво да направите", "What to do"), t.todo, code);
+	snprintf(text, sizeof text, "%s%s%s%s. %s", t.what, *detail ? " (" : "", detail,
+	    *detail ? ")" : "", t.means);
+	say_sentences(ctl, ctl->err, text);
+	snprintf(text, sizeof text, "%s: %s [%s]", say(ctl, "Какво да направите", "What to do"), t.todo,
+	    code);
+	say_sentences(ctl, ctl->err, text);
 }
 
 void

@@ -135,6 +135,8 @@ const char *say_participant_status(const struct ctl *, const char *status);
 /* "label   value" lines that line up in one column; nothing when the value is empty. */
 void say_line(const struct ctl *, const char *label, const char *value);
 void say_title(const struct ctl *, const char *title);
+/* Sentences, broken between words at ctl->width. */
+void say_sentences(const struct ctl *, FILE *, const char *text);
 
 /* -- runners and renderers */
 

@@ -69,8 +69,10 @@ help_all(struct ctl *ctl, FILE *f)
 	fprintf(f, "\n%s\n", say(ctl, "Навсякъде:", "Everywhere:"));
 	write_options(ctl, f, global_options);
 	fprintf(f, "\n%s\n",
-	    say(ctl, "Изход: 0 направено, 1 отказано или неуспешно, 2 грешна употреба, 3 възелът не отговаря.",
-	        "Exit status: 0 done, 1 refused or failed, 2 wrong use, 3 the node does not answer."));
+	    say(ctl, "Изход: 0 направено, 1 отказано или неуспешно, 2 грешна употреба,\n"
+	             "       3 възелът не отговаря.",
+	        "Exit status: 0 done, 1 refused or failed, 2 wrong use,\n"
+	        "             3 the node does not answer."));
 }
 
 static void

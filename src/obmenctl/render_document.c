@@ -2,6 +2,8 @@
 
 #include "obmenctl/ctl.h"
 
+#define WIDE 100 /* columns */
+
 /* "number of date", or the URI's three parts; "" when there is none. */
 static char *
 number_text(const struct ctl *ctl, const json_t *d, const char *prefix, char *out, size_t size)
@@ -123,7 +125,7 @@ say_reason(const struct ctl *ctl, const json_t *d)
 	snprintf(text, sizeof text, "%s%s%s%s [%s]", t.what, *text_of(d, "detail") ? " (" : "",
 	    text_of(d, "detail"), *text_of(d, "detail") ? ")" : "", code);
 	say_line(ctl, say(ctl, "Пречка", "Trouble"), text);
-	say_line(ctl, say(ctl, "Какво да се прави", "What to do"), t.todo);
+	say_line(ctl, say(ctl, "Да се направи", "What to do"), t.todo);
 }
 
 static void
@@ -212,21 +214,31 @@ render_document(struct ctl *ctl, const json_t *answer)
 	say_evidence(ctl, d);
 }
 
+/* Room for the recipient's number, too. */
+static bool
+is_wide(const struct ctl *ctl)
+{
+	return ctl->width == 0 || ctl->width >= WIDE;
+}
+
 static void
 list_row(struct ctl *ctl, struct table *t, const json_t *d)
 {
 	bool in = strcmp(text_of(d, "direction"), "in") == 0;
 	const json_t *peer = json_object_get(d, "peer");
-	char text[256], id[32];
+	char day[64], id[32];
 
 	snprintf(id, sizeof id, "%lld", number_of(d, "id"));
 	table_cell(t, id);
 	table_cell(t, in ? say(ctl, "вх", "in") : say(ctl, "изх", "out"));
 	table_cell(t, say_state(ctl, text_of(d, "state")));
-	table_cell(t, say_day(ctl, text_of(d, "since"), text));
+	say_day(ctl, text_of(d, "since"), day);
+	day[strcspn(day, " ")] = 0; /* a column needs no "г." */
+	table_cell(t, day);
 	table_cell(t, *text_of(peer, "name") ? text_of(peer, "name") : text_of(peer, "guid"));
 	table_cell(t, text_of(d, in ? "peer_number" : "number"));
-	table_cell(t, text_of(d, in ? "number" : "peer_number"));
+	if (is_wide(ctl))
+		table_cell(t, text_of(d, in ? "number" : "peer_number"));
 	table_cell(t, text_of(d, "about"));
 }
 
@@ -234,22 +246,22 @@ void
 render_documents(struct ctl *ctl, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "documents");
-	struct table *t = table_new(ctl);
 	size_t i;
 	json_t *d;
 
 	if (json_array_size(list) == 0) {
 		fprintf(ctl->err, "%s\n", say(ctl, "Няма документи.", "No documents."));
-		table_print(t, 0);
 		return;
 	}
+	struct table *t = table_new(ctl);
 	table_column(t, "№", false);
 	table_column(t, "", false);
 	table_column(t, say(ctl, "Състояние", "State"), false);
 	table_column(t, say(ctl, "От", "Since"), false);
 	table_column(t, say(ctl, "Участник", "Participant"), true);
-	table_column(t, say(ctl, "Рег. индекс (подател)", "Sender's no."), true);
-	table_column(t, say(ctl, "Рег. индекс (получател)", "Recipient's no."), true);
+	table_column(t, say(ctl, "Рег. индекс", "Sender's no."), true);
+	if (is_wide(ctl))
+		table_column(t, say(ctl, "Рег. индекс (получател)", "Recipient's no."), true);
 	table_column(t, say(ctl, "Относно", "About"), true);
 	json_array_foreach (list, i, d)
 		list_row(ctl, t, d);
@@ -260,16 +272,15 @@ void
 render_queue(struct ctl *ctl, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "documents");
-	struct table *t = table_new(ctl);
 	char text[64], id[32], tries[32];
 	size_t i;
 	json_t *d;
 
 	if (json_array_size(list) == 0) {
 		fprintf(ctl->err, "%s\n", say(ctl, "Нищо не чака за изпращане.", "Nothing waits to be sent."));
-		table_print(t, 0);
 		return;
 	}
+	struct table *t = table_new(ctl);
 	table_column(t, "№", false);
 	table_column(t, say(ctl, "Състояние", "State"), false);
 	table_column(t, say(ctl, "Следващ опит", "Next try"), false);

@@ -70,10 +70,12 @@ static void
 say_held(struct ctl *ctl, const json_t *held)
 {
 	struct fault_text t = fault_text(FAULT_REGISTER_SHRINK, ctl->language);
+	char text[1024];
 
 	if (!held)
 		return;
-	fprintf(ctl->out, "%s. %s %s [%s]\n", t.what, t.means, t.todo, t.code);
+	snprintf(text, sizeof text, "%s. %s %s [%s]", t.what, t.means, t.todo, t.code);
+	say_sentences(ctl, ctl->out, text);
 	fprintf(ctl->out,
 	    SAY(ctl, "  Кандидат %lld: изчезват %lld, променят се %lld, нови %lld (беше %lld, става %lld)\n",
 	        "  Candidate %lld: %lld vanish, %lld change, %lld new (was %lld, becomes %lld)\n"),

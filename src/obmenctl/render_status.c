@@ -2,21 +2,22 @@
 
 #include "obmenctl/ctl.h"
 
-/* What is to be said of the node, the gravest first; only the first has its next step. */
+/* What is to be said of the node, the gravest first, each with its next step. */
 static void
 say_conditions(struct ctl *ctl, const json_t *conditions)
 {
 	size_t i;
 	json_t *c;
+	char text[1024], at[64];
 
 	json_array_foreach (conditions, i, c) {
 		struct fault_text t = fault_text(fault_by_code(text_of(c, "fault")), ctl->language);
 		const char *detail = text_of(c, "detail");
-		char at[64];
-		fprintf(ctl->out, "%s%s%s%s%s%s. ", i == 0 && ctl->bold ? "\033[1m" : "", t.what,
-		    *detail ? " (" : "", say_moment(ctl, detail, at), *detail ? ")" : "",
-		    i == 0 && ctl->bold ? "\033[0m" : "");
-		fprintf(ctl->out, "%s %s [%s]\n", t.means, t.todo, t.code);
+		snprintf(text, sizeof text, "%s%s%s%s. %s %s [%s]", t.what, *detail ? " (" : "",
+		    say_moment(ctl, detail, at), *detail ? ")" : "", t.means, t.todo, t.code);
+		fputs(ctl->bold && i == 0 ? "\033[1m" : "", ctl->out);
+		say_sentences(ctl, ctl->out, text);
+		fputs(ctl->bold && i == 0 ? "\033[0m" : "", ctl->out);
 	}
 }
 

@@ -175,3 +175,27 @@ say_title(const struct ctl *ctl, const char *title)
 {
 	fprintf(ctl->out, "%s%s%s\n", ctl->bold ? "\033[1m" : "", title, ctl->bold ? "\033[0m" : "");
 }
+
+void
+say_sentences(const struct ctl *ctl, FILE *f, const char *text)
+{
+	size_t at = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		char word[256];
+		snprintf(word, sizeof word, "%.*s", (int)len, text);
+		size_t wide = fold_columns(word);
+		if (at && ctl->width && at + 1 + wide > ctl->width) {
+			fputc('\n', f);
+			at = 0;
+		} else if (at) {
+			fputc(' ', f);
+			at++;
+		}
+		fwrite(text, 1, len, f);
+		at += wide;
+		text += len + (text[len] == ' ');
+	}
+	fputc('\n', f);
+}

@@ -40,7 +40,7 @@ table_column(struct table *t, const char *title, bool flexible)
 void
 table_cell(struct table *t, const char *text)
 {
-	if (!t)
+	if (!t || t->columns == 0)
 		return;
 	if (t->count == t->room) {
 		size_t room = t->room ? t->room * 2 : 64;
@@ -143,7 +143,7 @@ table_print(struct table *t, unsigned indent)
 		print_row(t, t->titles, indent);
 		fputs(t->ctl->bold ? "\033[0m" : "", t->ctl->out);
 	}
-	for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+	for (size_t i = 0; t->columns && i + t->columns <= t->count; i += t->columns)
 		print_row(t, (const char *const *)t->cells + i, indent);
 	for (size_t i = 0; i < t->count; i++)
 		free(t->cells[i]);

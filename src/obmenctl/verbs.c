@@ -152,8 +152,8 @@ static const struct positional_row no_positional[] = {END_POSITIONAL};
 
 const struct verb_row verb_rows[] = {
     {{"status", NULL}, none, no_positional, "status", NULL, render_status,
-        {"състоянието на възела с едно изречение и следващата стъпка",
-            "the state of the node in one sentence, and the next step"},
+        {"състоянието на възела и следващата стъпка",
+            "the state of the node, and the next step"},
         {"obmenctl status", "obmenctl status"}},
     {{"document", "send"}, send_options, send_positionals, "document.send", run_send, NULL,
         {"изпраща документ", "sends a document"},
@@ -165,7 +165,7 @@ const struct verb_row verb_rows[] = {
         {"документите, най-новите първо", "the documents, newest first"},
         {"obmenctl document list --in --state waiting", "obmenctl document list --in --state waiting"}},
     {{"document", "show"}, none, document_positional, "document.show", NULL, render_document,
-        {"един документ: състояние, хронология, доказателства, какво следва",
+        {"един документ: състояние, хронология, доказателства",
             "one document: state, timeline, evidence, what comes next"},
         {"obmenctl document show 42", "obmenctl document show 42"}},
     {{"document", "save"}, output_options, save_positionals, "document.save", run_save, NULL,
