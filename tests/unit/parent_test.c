@@ -501,6 +501,6 @@ main(int argc, char **argv)
 	};
 
 	if (argc == 5 && strcmp(argv[1], "--role") == 0)
-		return role_run(&tiny_roles[role_by_name(argv[2])], (unsigned)atoi(argv[4]));
+		_exit(role_run(&tiny_roles[role_by_name(argv[2])], (unsigned)atoi(argv[4])));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
