@@ -157,7 +157,7 @@ sandbox: packages
 # sanitizers only, which see more and are ten times faster.
 VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,buf reader envelope signature \
 	soap_register snapshot wire store),$(UNIT))
-NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test
+NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test tests/style_test
 SAN_BUILD      = build/address-undefined
 
 check: check-packages

@@ -139,6 +139,7 @@ void conf_free(struct conf *);
  */
 void conf_reload(struct conf *running, struct conf *fresh, struct buf *kept);
 
+/* The section of this GUID; NULL when there is none. */
 const struct conf_participant *conf_participant(const struct conf *, const struct guid *);
 const struct conf_peer *conf_peer(const struct conf *, const struct guid *); /* NULL: defaults hold */
 

@@ -21,6 +21,7 @@ struct http_body {
 	uint64_t total;/* bytes of content so far */
 };
 
+/* content_length counts only when the body is not chunked. */
 void http_body_begin(struct http_body *, bool chunked, uint64_t content_length);
 /*
  * Takes some of the bytes and returns how many (at least one unless done or bad); *content_len of

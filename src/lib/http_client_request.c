@@ -53,7 +53,8 @@ parse_url(const struct http_request *r, struct http_parser_url *u, char *host, c
 	if (!url || strlen(url) > URL_MAX || !clean(url) ||
 	    http_parser_parse_url(url, strlen(url), 0, u) != 0 || u->field_set & (1 << UF_USERINFO))
 		return false;
-	if (!field(url, u, UF_SCHEMA, scheme, sizeof scheme) || strcasecmp(scheme, r->tls ? "https" : "http") != 0) {
+	if (!field(url, u, UF_SCHEMA, scheme, sizeof scheme) ||
+	    strcasecmp(scheme, r->tls ? "https" : "http") != 0) {
 		*why = r->tls ? "the URL is not https" : "the URL is not http";
 		return false;
 	}

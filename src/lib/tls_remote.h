@@ -20,6 +20,7 @@ struct remote_key {
 #define REMOTE_TBS_MAX (40 << 10)
 #define REMOTE_CALL_MS 5000
 
+/* Counts a reference more, or one less and frees with the last; the modulus' bytes. */
 struct remote_key *remote_key_ref(struct remote_key *);
 void remote_key_unref(struct remote_key *);
 size_t remote_key_size(const struct remote_key *);

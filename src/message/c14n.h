@@ -63,6 +63,7 @@ void c14n_outside(struct c14n *, const struct c14n_element *);
 /* Remembers the xml: attributes of an element for parts that begin inside it. */
 void c14n_inherit(struct c14n *, const struct c14n_element *);
 
+/* The next event of the part: an element's start, its end, text as it reads unescaped. */
 void c14n_start(struct c14n *, const struct c14n_element *);
 void c14n_end(struct c14n *, const char *name, const char *prefix);
 void c14n_text(struct c14n *, const char *text, size_t len);

@@ -30,6 +30,7 @@ extern const struct reader_limits reader_default_limits;
  * FAULT_INTERNAL. */
 typedef bool (*reader_attachment_cb)(void *arg, unsigned index, const void *data, size_t len);
 
+/* A parser for one message after the other; limits are copied. NULL without memory. */
 struct reader *reader_new(const struct reader_limits *);
 void reader_free(struct reader *);
 /* From the next message on, whether attachment.sha256 is filled. */

@@ -88,6 +88,7 @@ const char *command_local(const struct command *, const char *key);
 
 /* -- help.c */
 
+/* Examples first, then what there is. */
 void help_all(struct ctl *, FILE *);
 void help_verb(struct ctl *, const struct verb_row *, FILE *);
 /* The list of verbs for obmenctl(1), in mdoc(7). */
@@ -119,6 +120,7 @@ void table_print(struct table *, unsigned indent); /* and frees */
 
 /* -- say.c: words and values for people */
 
+/* The one of the two texts that is in the user's language. */
 const char *say(const struct ctl *, const char *bg, const char *en);
 /* For formats: the compiler sees and checks both literals. */
 #define SAY(ctl, bg, en) ((ctl)->language == LANGUAGE_BG ? (bg) : (en))
@@ -140,12 +142,14 @@ void say_sentences(const struct ctl *, FILE *, const char *text);
 
 /* -- runners and renderers */
 
+/* Verbs that do more than ask and print; each returns obmenctl's exit status. */
 enum exit_status run_send(struct ctl *, struct command *);
 enum exit_status run_save(struct ctl *, struct command *);
 enum exit_status run_body(struct ctl *, struct command *);
 enum exit_status run_verify(struct ctl *, struct command *);
 enum exit_status run_help(struct ctl *, struct command *);
 
+/* Each prints the answer of its verb for people. */
 void render_status(struct ctl *, const json_t *);
 void render_document(struct ctl *, const json_t *);
 void render_documents(struct ctl *, const json_t *);

@@ -73,7 +73,8 @@ set_number(struct parsing *p, const struct option_row *o, const char *text)
 	errno = 0;
 	long long n = strtoll(text, &end, 10);
 	if (*end || end == text || errno || n < 0)
-		return complain(p, SAY(p->ctl, "--%s очаква число, а не „%s“", "--%s takes a number, not \"%s\""), o->name,
+		return complain(p,
+		    SAY(p->ctl, "--%s очаква число, а не „%s“", "--%s takes a number, not \"%s\""), o->name,
 		    text);
 	json_object_set_new(place(p->command, o->place), o->key, json_integer(n));
 	return true;
@@ -122,7 +123,8 @@ long_option(struct parsing *p, const char *word)
 	if (!o && p->command->verb)
 		o = find_in(p->command->verb->options, word, len, &n);
 	if (!o && n.best)
-		return complain(p, SAY(p->ctl, "няма опция --%s; може би --%s", "no option --%s; perhaps --%s"), name, n.best);
+		return complain(p, SAY(p->ctl, "няма опция --%s; може би --%s", "no option --%s; perhaps --%s"),
+		    name, n.best);
 	if (!o)
 		return complain(p, SAY(p->ctl, "няма опция --%s", "no option --%s"), name);
 	const char *value = word[len] ? word + len + 1 : NULL;
@@ -182,13 +184,15 @@ unknown_verb(struct parsing *p, const char *first, const char *second)
 	offer_verbs(&m, 1, first);
 	bool known = n.best && strcmp(n.best, first) == 0;
 	if (!known && n.best)
-		return complain(p, SAY(p->ctl, "няма команда %s; може би %s", "no command %s; perhaps %s"), first, n.best);
+		return complain(p, SAY(p->ctl, "няма команда %s; може би %s", "no command %s; perhaps %s"),
+		    first, n.best);
 	if (!known)
 		return complain(p, SAY(p->ctl, "няма команда %s", "no command %s"), first);
 	if (!second)
 		return complain(p, SAY(p->ctl, "%s: коя команда?", "%s: which command?"), first);
 	if (m.best)
-		return complain(p, SAY(p->ctl, "няма команда %s %s; може би %s", "no command %s %s; perhaps %s"), first, second,
+		return complain(p,
+		    SAY(p->ctl, "няма команда %s %s; може би %s", "no command %s %s; perhaps %s"), first, second,
 		    m.best);
 	return complain(p, SAY(p->ctl, "няма команда %s %s", "no command %s %s"), first, second);
 }

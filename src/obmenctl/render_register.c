@@ -23,7 +23,8 @@ render_participant(struct ctl *ctl, const json_t *answer)
 	say_line(ctl, say(ctl, "Към", "Part of"), text_of(p, "parent"));
 	say_line(ctl, say(ctl, "Променен", "Changed"), say_moment(ctl, text_of(p, "last_change"), at));
 	if (json_is_true(json_object_get(p, "own")))
-		say_line(ctl, say(ctl, "Този възел", "This node"), say(ctl, "да, обслужва се тук", "yes, served here"));
+		say_line(ctl, say(ctl, "Този възел", "This node"),
+		    say(ctl, "да, обслужва се тук", "yes, served here"));
 }
 
 void
@@ -120,7 +121,8 @@ render_register(struct ctl *ctl, const json_t *answer)
 void
 render_register_refresh(struct ctl *ctl, const json_t *answer)
 {
-	fprintf(ctl->out, SAY(ctl, "Регистърът е взет: %lld участници.\n", "The register was fetched: %lld participants.\n"),
+	fprintf(ctl->out,
+	    SAY(ctl, "Регистърът е взет: %lld участници.\n", "The register was fetched: %lld participants.\n"),
 	    number_of(answer, "count"));
 	say_held(ctl, json_object_get(answer, "held"));
 }

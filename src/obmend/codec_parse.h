@@ -15,6 +15,7 @@ struct parser_pool {
 	unsigned idle_count;
 };
 
+/* Frees the idle parsers; lent ones must have come back. */
 void parser_pool_free(struct parser_pool *);
 
 struct parse {

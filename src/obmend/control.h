@@ -147,11 +147,13 @@ void participant_find(struct request *);
 
 /* -- control_document.c */
 
+/* document.send: resolves the recipient, asks store to commit, answers with the GUID. */
 void document_send(struct request *);
 void document_save(struct request *);
 
 /* -- control_status.c */
 
+/* status: asks every role, answers with the whole and with what is wrong first. */
 void control_status(struct request *);
 void control_reload(struct request *);
 

@@ -39,6 +39,7 @@ struct links {
 	when pause_first;
 };
 
+/* Takes the breaker's times from the configuration. */
 void links_init(struct links *, const struct conf *);
 /* Other breaker settings from now on; open breakers stay open for as long as they were to. */
 void links_reload(struct links *, const struct conf *);

@@ -148,6 +148,7 @@ void version_clear(struct version *);
 
 /* -- directory_schedule.c */
 
+/* Plans the first full list, and sets the timer. False without memory. */
 bool schedule_start(struct directory *);
 void schedule_stop(struct directory *);
 /* The intervals of the configuration changed. */
@@ -163,11 +164,13 @@ void trouble_clear(struct directory *);
 
 /* -- directory_lookup.c */
 
+/* WIRE_LOOKUP of a codec: at most one question about a participant is under way. */
 void directory_lookup(struct self *, struct peer, struct ipc_frame *);
 void lookups_stop(struct directory *);
 
 /* -- directory_query.c */
 
+/* WIRE_QUERY of control: a verb of register.*. */
 void directory_query(struct self *, struct peer, struct ipc_frame *);
 void query_reply(struct directory *, struct waiter, json_t *reply); /* takes the reference */
 void query_refused(struct directory *, struct waiter, enum fault, const char *detail);

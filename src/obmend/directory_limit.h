@@ -21,6 +21,7 @@ struct limit {
 	unsigned count, next;
 };
 
+/* Begins with the whole burst. `now` is monotonic. */
 void limit_init(struct limit *, when interval, when refill, when now);
 /* True, and counted, when a question about this participant may be asked now. `now` is monotonic. */
 bool limit_allows(struct limit *, const struct guid *, when now);

@@ -92,6 +92,7 @@ void front_jobs_free(struct front *);
 
 /* ---- front_request.c ---- */
 
+/* A request's head is complete: http_server's callback; arg is the front. */
 void front_request(void *arg, struct http_conn *, const struct http_head *);
 /* HTTP 503 with a SOAP fault that says why: nothing was kept. Only once bytes of the body were
  * taken: before that the connection is closed (see front.c). */
@@ -147,6 +148,7 @@ struct front {
 	uint64_t log_skipped;
 };
 
+/* True when a body that comes now can be taken: store and a codec are there. */
 bool front_ready(const struct front *);
 
 #endif

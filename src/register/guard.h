@@ -42,6 +42,7 @@ struct guard_verdict {
 	bool hold;   /* either: not to be applied without a person */
 };
 
+/* Compares two snapshots (before may be NULL: nothing can be lost) against the limits. */
 void guard_judge(const struct guard *, const struct snapshot *before, const struct snapshot *after,
                  struct guard_verdict *);
 /* True when this is an own entry and the change is one that a person must see. `after` NULL:

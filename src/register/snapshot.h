@@ -53,6 +53,7 @@ struct snapshot *snapshot_open(int fd);
 /* Unmaps. Participants found in it are gone. */
 void snapshot_free(struct snapshot *);
 
+/* How many participants, of when, and from where. */
 size_t snapshot_count(const struct snapshot *);
 when snapshot_mark(const struct snapshot *);    /* newest LastChange: what GetNewRecords continues from */
 when snapshot_fetched(const struct snapshot *); /* when a full list was last received */

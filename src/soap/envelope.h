@@ -27,6 +27,7 @@ struct envelope; /* reusable parser state */
 /* Inner text, unescaped, in order. Returns FAULT_NONE to go on. */
 typedef enum fault (*envelope_text_cb)(void *arg, const void *data, size_t len);
 
+/* NULL without memory. */
 struct envelope *envelope_new(void);
 void envelope_free(struct envelope *);
 /*

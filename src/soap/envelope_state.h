@@ -42,6 +42,7 @@ struct envelope {
 	char out[16 << 10];
 };
 
+/* Keeps the first fault and its detail; later ones do not count. */
 void envelope_fail(struct envelope *, enum fault, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

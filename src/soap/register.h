@@ -20,6 +20,7 @@ enum register_operation {
 	REGISTER_OPERATION_COUNT
 };
 
+/* "GetAllRecords". */
 const char *register_operation_name(enum register_operation);
 /* SOAPAction, unquoted. */
 const char *register_action(enum register_operation);
@@ -63,6 +64,7 @@ struct register_answer {
 	when last_change;    /* of the answer, else the newest participant's; WHEN_NONE */
 };
 
+/* The end of the answer: faults as above; else fills the figures. */
 enum fault register_reader_end(struct register_reader *, struct register_answer *);
 /* The parser's words, the limit, the register's own faultstring; "" when there is none. */
 const char *register_reader_detail(const struct register_reader *);

@@ -24,6 +24,7 @@ struct tree {
 	struct tree *children, *last, *next;
 };
 
+/* Without prefix; NAME_OTHER when it is none of ours. */
 enum tree_name tree_name_find(const char *local_name);
 
 /* A new last child of parent (NULL: none). NULL when the arena is full. */
@@ -36,6 +37,8 @@ struct tree_ids {
 	struct tree_id **buckets; /* made with the first id */
 };
 
+/* Remembers an element that has an id. False when the arena is full. tree_ids_find: NULL = not
+ * yet. */
 bool tree_ids_add(struct tree_ids *, struct arena *, struct tree *);
 struct tree *tree_ids_find(const struct tree_ids *, const char *id);
 void tree_ids_free(struct tree_ids *);

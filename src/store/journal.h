@@ -65,6 +65,7 @@ struct journal_entry {
 	const char *text;
 };
 
+/* The word of the line `kind`: "received". */
 const char *journal_kind_name(enum journal_kind);
 
 /* Appends the canonical text. */

@@ -23,6 +23,7 @@ struct schedule_times {
 	uint64_t hold_interval;
 };
 
+/* The options retry-*, poll-*, expire-after and hold-interval. */
 void schedule_times_from_conf(struct schedule_times *, const struct conf *);
 
 /* How an attempt went: what courier reports, or what codec read in the peer's answer. */
@@ -43,6 +44,7 @@ enum schedule_outcome {
 	WENT_COUNT
 };
 
+/* From wire.h's numbers: undelivered_class; answer_kind with the status it names. */
 enum schedule_outcome schedule_outcome_of_class(uint64_t undelivered_class);
 enum schedule_outcome schedule_outcome_of_answer(uint64_t answer_kind, uint64_t document_status);
 

@@ -73,6 +73,7 @@ struct query {
 	int rc;
 };
 
+/* Takes a statement for use. put_* bind its next parameter. */
 struct query sql(struct store *, enum statement);
 void put_int(struct query *, int64_t);
 void put_when(struct query *, when); /* WHEN_NONE = NULL */
@@ -131,6 +132,7 @@ bool db_party_heard(struct store *, int64_t party, uint64_t method);
 /* The row of a certificate; 0 for an empty one. */
 bool db_certificate_id(struct store *, struct wire_bytes der, int64_t *id);
 
+/* store_backend.certificate_open. */
 int db_certificate_open(struct store *, const uint8_t sha256[32]);
 
 /* sqlite_journal.c */

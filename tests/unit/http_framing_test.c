@@ -221,7 +221,8 @@ bad_chunks(void **state)
 {
 	static const char *const bodies[] = {"\r\nhello", "x\r\n", "5\nhello", "5\rXhello", "-5\r\nhello",
 	    "0x5\r\nhello", "5\r\nhello0\r\n", "5\r\nhelloX\n", "5\r\nhello\rX", "5 5\r\nhello",
-	    "10000000000000000\r\n", "ffffffffffffffff\r\n", "5;\x01\r\n", "5;a\nb\r\n", "0\r\n:X", "0\r\n X: y\r\n\r\n",
+	    "10000000000000000\r\n", "ffffffffffffffff\r\n",
+	    "5;\x01\r\n", "5;a\nb\r\n", "0\r\n:X", "0\r\n X: y\r\n\r\n",
 	    "0\r\nX: y\n", "0\r\n\rX", "0\r\nA: \x02\r\n\r\n", " 5\r\nhello"};
 
 	(void)state;

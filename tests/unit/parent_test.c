@@ -135,7 +135,7 @@ static const struct sandbox tiny_sandbox = {.allow = SANDBOX_MEMFD};
 
 #define TINY(i, n)                                                                                 \
 	{.id = i, .name = n, .open = tiny_open, .start = tiny_start, .peer_up = tiny_up,               \
-	    .peer_down = tiny_down, .reload = tiny_reload, .stop = tiny_stop, .messages = tiny_messages,                      \
+	    .peer_down = tiny_down, .reload = tiny_reload, .stop = tiny_stop, .messages = tiny_messages, \
 	    .message_count = sizeof tiny_messages / sizeof *tiny_messages, .sandbox = &tiny_sandbox}
 
 static const struct role tiny_roles[ROLE_COUNT] = {

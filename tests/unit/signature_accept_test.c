@@ -67,7 +67,8 @@ static const struct accepted accepted[] = {
 	{"entities, comments, instructions", "<?p before?><!-- c -->\n" MESSAGE_OPEN REQUEST_MESSAGE(
 	    "<DocAbout>a<!-- x -->b<?pi?><![CDATA[<c>]]>&#13;&amp;&quot;\t\n</DocAbout>")
 	    PLAIN_SIGNATURE "<!-- end -->\n" MESSAGE_CLOSE "\n<?p after?>", I, I},
-	{"indented", MESSAGE_OPEN "\n  " HEADER("MSG_DocumentStatusRequest") "\r\n  <Body>\n <DocumentStatusRequest>"
+	{"indented",
+	    MESSAGE_OPEN "\n  " HEADER("MSG_DocumentStatusRequest") "\r\n  <Body>\n <DocumentStatusRequest>"
 	    "\n\t<DocID>" DOC_GUID "\n</DocID></DocumentStatusRequest></Body>\n  <Signature xmlns=\"" DSIG
 	    "\">\n <SignedInfo>\n  <CanonicalizationMethod Algorithm=\"" URI_C14N "\"/>\n"
 	    "  <!-- c --><SignatureMethod Algorithm=\"" MORE "rsa-sha256\"/><?pi?>\n"
