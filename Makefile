@@ -9,6 +9,7 @@
 #   make image      the appliance's disk image, BOARD=x86-64-uefi or arm64-virt; see firmware/image.mk
 #   make boot       run the image in QEMU; boot-test: try it there; image-report: its figures
 #   make fuzz       fuzz every parser for TIME=300 seconds each, from real messages
+#   make manuals    the manual pages into build/share/man; read one with man -l
 #   make install    programs, manual pages and a sample configuration, below DESTDIR=
 #   make clean      remove build/
 #   make CC=clang   build with another compiler, into build/clang/
@@ -121,13 +122,6 @@ fuzz: check-packages
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=$(FUZZ_CC) SAN=$(FUZZ_SAN) fuzzers
 	@TIME=$(TIME) FUZZ_CC=$(FUZZ_CC) tests/fuzz_test
 
-# Writes the parts of the manuals that the tables of options and verbs know; tests compare them.
-generated = awk '/begin generated/ {print; fflush(); system("$(1)"); off = 1} /end generated/ {off = 0} !off' \
-	$(2) >$(BUILD)/manual && cat $(BUILD)/manual >$(2)
-manuals: all
-	$(call generated,$(BUILD)/obmend --manual=en,src/obmend/obmen.conf.5)
-	$(call generated,$(BUILD)/obmenctl --manual,src/obmenctl/obmenctl.1)
-
 # Packages are asked for only when one is missing, so that without them no rights are needed.
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 install_debs = missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null \
@@ -175,13 +169,29 @@ run-tests:
 
 PREFIX     = /usr
 SYSCONFDIR = /etc
-MANPAGES   = $(wildcard man/*.1 man/*.5 man/*.8)
+# Manual pages lie beside the code: NAME.SECTION in English, NAME.bg.SECTION in Bulgarian. Lines
+# like @OPTIONS@ are filled by the programs from their tables.
+MANPAGES   = $(wildcard src/*/*.[1578])
+MAN_DIR    = $(BUILD)/share/man
 
-install: all
+manuals: all
+	@rm -rf $(MAN_DIR)
+	@mkdir -p $(BUILD)/gen $(MAN_DIR)
+	@for l in en bg; do $(BUILD)/obmend --manual=$$l >$(BUILD)/gen/OPTIONS.$$l && \
+		$(BUILD)/obmenctl --manual=$$l >$(BUILD)/gen/VERBS.$$l && \
+		$(BUILD)/obmenctl --codes=$$l >$(BUILD)/gen/CODES.$$l || exit 1; done
+	@for page in $(MANPAGES); do l=en; dir=$(MAN_DIR)/man$${page##*.}; name=$${page##*/}; \
+		case $$name in *.bg.?) l=bg; dir=$(MAN_DIR)/bg/man$${page##*.}; \
+			name=$${name%.bg.?}.$${page##*.} ;; esac; \
+		mkdir -p $$dir && sed -e "/^@OPTIONS@/{r $(BUILD)/gen/OPTIONS.$$l" -e "d;}" \
+			-e "/^@VERBS@/{r $(BUILD)/gen/VERBS.$$l" -e "d;}" \
+			-e "/^@CODES@/{r $(BUILD)/gen/CODES.$$l" -e "d;}" $$page >$$dir/$$name || exit 1; done
+
+install: all manuals
 	install -D -m 755 $(BUILD)/obmend $(DESTDIR)$(PREFIX)/sbin/obmend
 	install -D -m 755 $(BUILD)/obmenctl $(DESTDIR)$(PREFIX)/bin/obmenctl
-	for page in $(MANPAGES); do install -D -m 644 $$page \
-		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	for page in $$(cd $(MAN_DIR) && find . -type f); do install -D -m 644 $(MAN_DIR)/$$page \
+		$(DESTDIR)$(PREFIX)/share/man/$$page || exit 1; done
 	$(BUILD)/obmend --sample >$(BUILD)/obmen.conf.sample
 	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
 
@@ -193,7 +203,8 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all fuzz fuzzers tools unit manuals packages check-packages demo sandbox check run-tests install help clean
+.PHONY: all fuzz fuzzers tools unit manuals packages check-packages demo sandbox check run-tests \
+	install help clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/src $(BUILD)/tests -name '*.d' 2>/dev/null)

@@ -3,6 +3,7 @@
 
 #include "lib/conf_table.h"
 #include "lib/conf_value.h"
+#include "lib/roff.h"
 
 #define WIDTH 78
 
@@ -84,36 +85,6 @@ conf_write_sample(FILE *f, enum language l)
 	}
 }
 
-/* Text for mdoc: every sentence begins a line, and no line is wider than WIDTH or begins with what
- * would be a macro. */
-static void
-write_roff(FILE *f, const char *text)
-{
-	size_t at = 0;
-
-	while (*text) {
-		size_t len = strcspn(text, " ");
-		if (at && at + 1 + len > WIDTH) {
-			fputc('\n', f);
-			at = 0;
-		} else if (at) {
-			fputc(' ', f);
-			at++;
-		}
-		if (at == 0 && (*text == '.' || *text == '\''))
-			fputs("\\&", f);
-		for (size_t i = 0; i < len; i++)
-			fputs(text[i] == '\\' ? "\\e" : (char[]){text[i], 0}, f);
-		at += len;
-		if (text[len] == ' ' && len && text[len - 1] == '.') {
-			fputc('\n', f);
-			at = 0;
-		}
-		text += len + (text[len] == ' ');
-	}
-	fputc('\n', f);
-}
-
 static void
 write_manual_option(FILE *f, const struct conf_option *o, enum language l)
 {
@@ -121,7 +92,7 @@ write_manual_option(FILE *f, const struct conf_option *o, enum language l)
 
 	conf_value_describe(o, l, kind, sizeof kind);
 	fprintf(f, ".It Cm %s\n", o->key);
-	write_roff(f, o->text[l]);
+	roff_write(f, o->text[l]);
 	fprintf(f, ".Pq %s", kind);
 	if (o->initial && *o->initial)
 		fprintf(f, l == LANGUAGE_BG ? "; по подразбиране %s" : "; default %s", o->initial);
@@ -140,7 +111,7 @@ conf_write_manual(FILE *f, enum language l)
 		if (s == CONF_GENERAL)
 			fprintf(f, ".Ss %s\n", l == LANGUAGE_BG ? "Общи настройки" : "General options");
 		else
-			fprintf(f, ".Ss Section %s %s\n", row->name, row->argument), write_roff(f, row->text[l]);
+			fprintf(f, ".Ss [%s %s]\n", row->name, row->argument), roff_write(f, row->text[l]);
 		fputs(".Bl -tag -width Ds\n", f);
 		for (size_t i = 0; i < conf_option_count; i++) {
 			if (conf_options[i].section == s)

@@ -93,6 +93,8 @@ void help_all(struct ctl *, FILE *);
 void help_verb(struct ctl *, const struct verb_row *, FILE *);
 /* The list of verbs for obmenctl(1), in mdoc(7). */
 void help_manual(FILE *, enum language);
+/* The codes of the catalogue for obmen-codes(7), in mdoc(7). */
+void help_codes(FILE *, enum language);
 
 /* -- ask.c */
 

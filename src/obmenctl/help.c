@@ -1,6 +1,8 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/fold.h"
+#include "lib/roff.h"
 #include "obmenctl/ctl.h"
 
 #define HELP_COLUMN 28
@@ -112,7 +114,8 @@ manual_verb(FILE *f, const struct verb_row *v, enum language l)
 		fprintf(f, " %s", v->words[1]);
 	for (const struct positional_row *p = v->positionals; p->key; p++)
 		fprintf(f, p->required ? " Ar %s" : " Op Ar %s", p->metavar[l]);
-	fprintf(f, "\n%s\n", v->text[l]);
+	fputc('\n', f);
+	roff_write(f, v->text[l]);
 	if (!v->options->name)
 		return;
 	fputs(".Bl -tag -width Ds -compact\n", f);
@@ -132,6 +135,33 @@ help_manual(FILE *f, enum language l)
 	fputs(".Bl -tag -width Ds\n", f);
 	for (size_t i = 0; i < verb_row_count; i++)
 		manual_verb(f, &verb_rows[i], l);
+	fputs(".El\n", f);
+}
+
+static int
+by_code(const void *a, const void *b)
+{
+	return strcmp(fault_code(*(const enum fault *)a), fault_code(*(const enum fault *)b));
+}
+
+void
+help_codes(FILE *f, enum language l)
+{
+	enum fault order[FAULT_COUNT];
+	size_t n = 0;
+
+	for (enum fault i = FAULT_NONE + 1; i < FAULT_COUNT; i++)
+		order[n++] = i;
+	qsort(order, n, sizeof *order, by_code);
+	fputs(".Bl -tag -width S-121\n", f);
+	for (size_t i = 0; i < n; i++) {
+		struct fault_text t = fault_text(order[i], l);
+		fprintf(f, ".It %s\n", t.code);
+		roff_write(f, t.what);
+		fputs(".br\n", f);
+		roff_write(f, t.means);
+		roff_write(f, t.todo);
+	}
 	fputs(".El\n", f);
 }
 

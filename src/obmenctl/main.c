@@ -35,6 +35,25 @@ output_width(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
 }
 
+/* --manual or --codes, with =bg or =en: for the build of the manual pages. */
+static bool
+write_manual(const char *argument)
+{
+	static const struct {
+		const char *name;
+		void (*write)(FILE *, enum language);
+	} parts[] = {{"--manual", help_manual}, {"--codes", help_codes}};
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		size_t len = strlen(parts[i].name);
+		if (strncmp(argument, parts[i].name, len) != 0 || (argument[len] && argument[len] != '='))
+			continue;
+		parts[i].write(stdout, strcmp(argument + len, "=bg") == 0 ? LANGUAGE_BG : LANGUAGE_EN);
+		return true;
+	}
+	return false;
+}
+
 static enum exit_status
 run(struct ctl *ctl, struct command *c)
 {
@@ -64,10 +83,8 @@ main(int argc, char **argv)
 	enum exit_status status = EXIT_USAGE;
 
 	log_init("obmenctl", -1, LOG_WARNING);
-	if (argc == 2 && strcmp(argv[1], "--manual") == 0) {
-		help_manual(stdout, LANGUAGE_EN);
+	if (argc == 2 && write_manual(argv[1]))
 		return EXIT_DONE;
-	}
 	if (argc < 2) {
 		help_all(&ctl, stderr);
 		return EXIT_USAGE;

@@ -266,30 +266,6 @@ every_option_is_explained(void **state)
 	free(manual);
 }
 
-/* OPTIONS of obmen.conf(5) are what the table says: `make manuals` writes them. */
-static void
-the_manual_is_up_to_date(void **state)
-{
-	static char page[1 << 17];
-	char *wanted = NULL;
-	size_t len;
-	FILE *f = fopen("src/obmend/obmen.conf.5", "r");
-
-	(void)state;
-	assert_non_null(f);
-	page[fread(page, 1, sizeof page - 1, f)] = 0;
-	fclose(f);
-	char *begin = strstr(page, ".\\\" begin generated\n"), *end = strstr(page, ".\\\" end generated\n");
-	assert_true(begin && end);
-	*end = 0;
-	f = open_memstream(&wanted, &len);
-	conf_write_manual(f, LANGUAGE_EN);
-	fclose(f);
-	begin = strchr(begin, '\n') + 1;
-	assert_string_equal(begin, wanted);
-	free(wanted);
-}
-
 static void
 random_text_does_no_harm(void **state)
 {
@@ -372,7 +348,6 @@ main(void)
 		cmocka_unit_test(includes),
 		cmocka_unit_test(the_sample_is_valid),
 		cmocka_unit_test(every_option_is_explained),
-		cmocka_unit_test(the_manual_is_up_to_date),
 		cmocka_unit_test(random_text_does_no_harm),
 		cmocka_unit_test(reload_takes_what_may_change),
 		cmocka_unit_test(nearest_words),

@@ -539,25 +539,6 @@ json_is_the_nodes_own(void **state)
 	output_free(&o);
 }
 
-/* The list of commands in obmenctl(1) is what the table says: `make manuals` writes it. */
-static void
-the_manual_is_up_to_date(void **state)
-{
-	char *manual = read_file("src/obmenctl/obmenctl.1"), *wanted = NULL;
-	char *begin = strstr(manual, ".\\\" begin generated\n"), *end = strstr(manual, ".\\\" end generated\n");
-	size_t len;
-	FILE *f = open_memstream(&wanted, &len);
-
-	(void)state;
-	help_manual(f, LANGUAGE_EN);
-	fclose(f);
-	assert_true(begin && end);
-	*end = 0;
-	assert_string_equal(strchr(begin, '\n') + 1, wanted);
-	free(wanted);
-	free(manual);
-}
-
 int
 main(void)
 {
@@ -572,7 +553,6 @@ main(void)
 		T(bytes_are_written_and_not_over_others),
 		cmocka_unit_test(no_node_is_status_3),
 		T(json_is_the_nodes_own),
-		cmocka_unit_test(the_manual_is_up_to_date),
 	};
 
 	setenv("TZ", "EET-2EEST,M3.5.0/3,M10.5.0/4", 1);
