@@ -36,6 +36,8 @@ enum problem {
 	P_NO_CERTIFICATE,
 	P_NO_PARTICIPANT,
 	P_NO_LISTEN,
+	P_ADDRESS,
+	P_NOT_LOCAL,
 	P_DID_YOU_MEAN,
 	P_COUNT
 };
@@ -56,6 +58,9 @@ static const char *const problems[P_COUNT][2] = {
 	    "at least one [participant {GUID}] section is needed"},
 	[P_NO_LISTEN] = {"нужен е поне един раздел [listen АДРЕС:ПОРТ]",
 	    "at least one [listen ADDRESS:PORT] section is needed"},
+	[P_ADDRESS] = {"очаква се АДРЕС:ПОРТ", "ADDRESS:PORT is expected"},
+	[P_NOT_LOCAL] = {"адресът не е локален; така е само с metrics-remote = yes",
+	    "not a local address; that takes metrics-remote = yes"},
 	[P_DID_YOU_MEAN] = {"; може би", "; perhaps"},
 };
 
@@ -397,6 +402,23 @@ need_one(struct parser *p, unsigned count, enum problem what)
 	p->error_count++;
 }
 
+/* Figures leave the machine only when that was said on purpose. */
+static void
+check_metrics(struct parser *p)
+{
+	const struct conf *c = p->conf;
+	const char *s = c->metrics_listen;
+
+	if (!s || !*s)
+		return;
+	bool local = strncmp(s, "127.", 4) == 0 || strncmp(s, "[::1]:", 6) == 0;
+	if (address_valid(s) && (local || c->metrics_remote))
+		return;
+	buf_addf(&p->errors, "%s: metrics-listen: %s\n", p->file,
+	    problem_text(p, address_valid(s) ? P_NOT_LOCAL : P_ADDRESS));
+	p->error_count++;
+}
+
 /* What can be said only when the whole text was read. */
 static void
 check_whole(struct parser *p)
@@ -407,6 +429,7 @@ check_whole(struct parser *p)
 	need_one(p, c->certificate_count, P_NO_CERTIFICATE);
 	need_one(p, c->participant_count, P_NO_PARTICIPANT);
 	need_one(p, c->listen_count, P_NO_LISTEN);
+	check_metrics(p);
 	if (p->error_count > 0) /* what follows would only be their echo */
 		return;
 	for (unsigned i = 0; i < c->listen_count; i++) {

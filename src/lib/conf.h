@@ -67,6 +67,8 @@ struct conf {
 	enum language language;
 	enum log_level log_level;
 	unsigned codecs; /* 0 = one per core */
+	char *metrics_listen; /* address:port, NULL or "" = off */
+	bool metrics_remote;  /* metrics_listen need not be a loopback address */
 	/* trust */
 	char *ca_file;
 	char *crl_file; /* may be NULL */

@@ -53,6 +53,16 @@ const struct conf_option conf_options[] = {
 	{GENERAL("codecs", CONF_COUNT, codecs), .fixed = true, RANGE(0, 16), .initial = "0",
 	    .text = {"Процеси за четене и подписване на съобщения; 0: по един на ядро.",
 	        "Processes that read and sign messages; 0: one for each core."}},
+	{GENERAL("metrics-listen", CONF_TEXT, metrics_listen), .fixed = true,
+	    .text = {"Адрес за /metrics, /healthz и /readyz по HTTP, например 127.0.0.1:9480; празно: няма. "
+	             "Отговорите съдържат броячи, никога документи.",
+	        "Address of /metrics, /healthz and /readyz over HTTP, such as 127.0.0.1:9480; empty: none. "
+	        "The answers hold figures, never documents."}},
+	{GENERAL("metrics-remote", CONF_FLAG, metrics_remote), .fixed = true, .initial = "no",
+	    .text = {"Разрешава metrics-listen да не е локален адрес (127.0.0.0/8, ::1). Няма парола и "
+	             "шифроване: само зад защитна стена.",
+	        "Allows metrics-listen to be other than a local address (127.0.0.0/8, ::1). There is no "
+	        "password and no encryption: behind a firewall only."}},
 	/* trust */
 	{GENERAL("ca-file", CONF_PATH, ca_file), .fixed = true, .required = true,
 	    .text = {"PEM с удостоверителите, които издават транспортните сертификати.",

@@ -14,6 +14,7 @@ enum sandbox_allow {
 	SANDBOX_UNIX = 1 << 4,    /* accept and descriptors over unix sockets */
 	SANDBOX_SYNC = 1 << 5,    /* fsync, fdatasync, locks, file mapping: for the store */
 	SANDBOX_SCHED = 1 << 6,   /* setting its own scheduling */
+	SANDBOX_CLOCK = 1 << 7,   /* asking whether the clock is synchronised */
 };
 
 struct sandbox {

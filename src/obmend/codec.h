@@ -96,6 +96,7 @@ struct job {
 	uint64_t origin_id;
 	enum job_wait wait;
 	when since;                  /* monotonic: since it waits */
+	when spent;                  /* on parsing, in all slices */
 	bool sliced;                 /* counts among SLICED_MAX */
 	struct job *next;            /* in a queue, or among the free */
 	struct arena memory;         /* for what the job copies */

@@ -134,7 +134,7 @@ check(struct job *job)
 	checks_keep_proof(job, &v);
 	if (v.fault == FAULT_NONE)
 		codec_remember(c, job->proof.tls_certificate, v.signature->digest);
-	stats_stage(&c->stats, STAGE_VERIFY, started, true);
+	stats_stage(&c->stats, STAGE_VERIFY, when_monotonic() - started);
 	parse_end(&job->parse, &c->parsers);
 	if (v.fault == FAULT_NONE)
 		by_type[job->message.type](job);
@@ -171,10 +171,12 @@ answer_run(struct job *job)
 	when started = when_monotonic();
 	bool more = parse_step(&job->parse, c->room, SLICE);
 
-	stats_stage(&c->stats, STAGE_PARSE, started, !more);
-	if (!more)
-		classify(job);
-	return more;
+	job->spent += when_monotonic() - started;
+	if (more)
+		return true;
+	stats_stage(&c->stats, STAGE_PARSE, job->spent);
+	classify(job);
+	return false;
 }
 
 static void

@@ -143,7 +143,7 @@ check(struct job *job)
 	checks_keep_proof(job, &v);
 	if (v.fault == FAULT_NONE)
 		codec_remember(c, job->proof.tls_certificate, v.signature->digest);
-	stats_stage(&c->stats, STAGE_VERIFY, started, true);
+	stats_stage(&c->stats, STAGE_VERIFY, when_monotonic() - started);
 	parse_end(&job->parse, &c->parsers);
 	if (v.fault == FAULT_NONE) {
 		accept_by_type[job->message.type](job);
@@ -165,9 +165,10 @@ inbound_run(struct job *job)
 	when started = when_monotonic();
 	bool more = parse_step(p, c->room, SLICE);
 
-	stats_stage(&c->stats, STAGE_PARSE, started, !more);
+	job->spent += when_monotonic() - started;
 	if (more)
 		return true;
+	stats_stage(&c->stats, STAGE_PARSE, job->spent);
 	if (p->trouble)
 		job_trouble(job, p->fault, p->detail);
 	else if (p->fault != FAULT_NONE && p->header_known)

@@ -172,7 +172,7 @@ job_answered(struct codec *c, uint64_t id, enum job_wait wait)
 
 	if (!job->kind || job->id != id || job->wait != wait)
 		return NULL;
-	stats_stage(&c->stats, stages[wait], job->since, true);
+	stats_stage(&c->stats, stages[wait], when_monotonic() - job->since);
 	job->wait = WAIT_NOTHING;
 	return job;
 }
@@ -205,6 +205,7 @@ job_end(struct job *job)
 	job->kind = NULL;
 	job->wait = WAIT_NOTHING;
 	job->sliced = false;
+	job->spent = 0;
 	job->no_memory = false;
 	job->next = c->free;
 	c->free = job;

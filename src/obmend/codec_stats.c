@@ -48,10 +48,9 @@ static const char *const stages[STAGE_COUNT] = {
 };
 
 void
-stats_stage(struct codec_stats *s, enum stage stage, when started, bool done)
+stats_stage(struct codec_stats *s, enum stage stage, when duration)
 {
-	s->stages[stage].sum += when_monotonic() - started;
-	s->stages[stage].count += done;
+	histogram_add(&s->stages[stage], duration);
 }
 
 void
@@ -90,11 +89,8 @@ stages_json(const struct codec_stats *s)
 {
 	json_t *o = json_object();
 
-	for (size_t i = 0; i < STAGE_COUNT; i++) {
-		json_object_set_new(o, stages[i],
-		    json_pack("{s:I, s:I}", "count", (json_int_t)s->stages[i].count, "microseconds",
-		        (json_int_t)(s->stages[i].sum / 1000)));
-	}
+	for (size_t i = 0; i < STAGE_COUNT; i++)
+		json_object_set_new(o, stages[i], histogram_json(&s->stages[i]));
 	return o;
 }
 

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include "lib/catalogue.h"
+#include "lib/histogram.h"
 #include "lib/outcome.h"
 #include "lib/when.h"
 #include "message/message.h"
@@ -20,11 +21,6 @@ enum inbound_result {
 
 enum stage { STAGE_PARSE, STAGE_VERIFY, STAGE_SIGN, STAGE_STORE, STAGE_LOOKUP, STAGE_COUNT };
 
-struct stage_time {
-	when sum;
-	uint64_t count;
-};
-
 struct codec_stats {
 	uint64_t inbound[MESSAGE_TYPE_COUNT][INBOUND_RESULT_COUNT];
 	uint64_t composed[DELIVERY_KIND_COUNT][OUTCOME_PERMANENT + 1];
@@ -34,11 +30,11 @@ struct codec_stats {
 	uint64_t schema;          /* readable messages that break the schema */
 	uint64_t name_mismatch;   /* certificates whose name is not the registered host */
 	uint64_t bridged;         /* signed by a configured bridge */
-	struct stage_time stages[STAGE_COUNT];
+	struct histogram stages[STAGE_COUNT];
 };
 
-/* Adds the time since `started` (monotonic); counts one message when the stage is done. */
-void stats_stage(struct codec_stats *, enum stage, when started, bool done);
+/* One message went through the stage, in so much time. */
+void stats_stage(struct codec_stats *, enum stage, when duration);
 void stats_fault(struct codec_stats *, enum fault);
 /* A new reference, or NULL. */
 json_t *stats_json(const struct codec_stats *);

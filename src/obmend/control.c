@@ -68,6 +68,7 @@ control_open(struct self *self)
 	TAILQ_INIT(&c->clients);
 	TAILQ_INIT(&c->questions);
 	c->self = self;
+	control_http_open(c);
 	c->socket = listen_on(self->conf);
 	self->state = c;
 	if (c->socket < 0)
@@ -96,7 +97,7 @@ control_start(struct self *self)
 	struct control *c = self->state;
 
 	c->listener = event_new(self->base, c->socket, EV_READ | EV_PERSIST, accept_cb, c);
-	return c->listener && event_add(c->listener, NULL) == 0;
+	return c->listener && event_add(c->listener, NULL) == 0 && control_http_start(c);
 }
 
 static void
@@ -105,6 +106,7 @@ control_stop(struct self *self)
 	struct control *c = self->state;
 	struct client *client;
 
+	control_http_stop(c);
 	while ((client = TAILQ_FIRST(&c->clients)))
 		client_free(client);
 	if (c->listener)
@@ -156,7 +158,7 @@ static const struct role_message messages[] = {
     {ROLE_PARENT, WIRE_RELOADED, control_on_reloaded},
 };
 
-static const struct sandbox sandbox = {.allow = SANDBOX_UNIX | SANDBOX_MEMFD};
+static const struct sandbox sandbox = {.allow = SANDBOX_UNIX | SANDBOX_ACCEPT | SANDBOX_MEMFD | SANDBOX_CLOCK};
 
 const struct role role_control = {
     .id = ROLE_CONTROL,

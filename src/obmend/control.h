@@ -11,6 +11,8 @@
  *	control_participant.c  participants from the snapshot
  *	control_document.c     sending, saving
  *	control_status.c       the state of the whole in one sentence
+ *	control_http.c         /metrics, /healthz, /readyz
+ *	control_metrics.c      all figures as OpenMetrics
  *	control_mime.c         what kind of file an attachment is
  */
 #ifndef OBMEN_CONTROL_H
@@ -20,6 +22,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "lib/buf.h"
 #include "lib/catalogue.h"
 #include "obmend/role.h"
 #include "obmend/wire.h"
@@ -81,6 +84,8 @@ struct request {
 	unsigned nfds;
 	unsigned waiting;      /* questions without an answer */
 	json_t *state;         /* of the handler; released with the request */
+	void (*gathered)(struct request *); /* control_gather: what comes next */
+	void *data;            /* of the handler; not released */
 	TAILQ_ENTRY(request) entry;
 };
 
@@ -96,6 +101,8 @@ struct control {
 	TAILQ_HEAD(, question) questions;
 	uint64_t next_id;
 	uint64_t served, refused;
+	struct http_server *http; /* metrics-listen; NULL: off */
+	int http_socket;          /* until http has it; -1 */
 };
 
 /* -- control_client.c */
@@ -155,7 +162,25 @@ void document_save(struct request *);
 
 /* status: asks every role, answers with the whole and with what is wrong first. */
 void control_status(struct request *);
+/* Asks every role for its status; then gathered is called with state = {"codec0": {...}, "store": null
+ * (silent), ...}. */
+void control_gather(struct request *, void (*gathered)(struct request *));
+/* What has to be said about the node by these statuses: an array of {fault, detail}, a new reference. */
+json_t *control_conditions(struct control *, const json_t *roles);
 void control_reload(struct request *);
+
+/* -- control_http.c */
+
+/* Opens metrics-listen, if there is one; a busy address is a warning: figures are worth less than the
+ * exchange. */
+void control_http_open(struct control *);
+bool control_http_start(struct control *);
+void control_http_stop(struct control *);
+
+/* -- control_metrics.c */
+
+/* Appends all figures as OpenMetrics. */
+void control_metrics(struct control *, const json_t *roles, struct buf *out);
 
 /* -- control_mime.c */
 

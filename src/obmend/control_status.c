@@ -11,7 +11,7 @@
 
 /* What is looked at to say how the node is. */
 struct facts {
-	struct request *request;
+	struct control *control;
 	const json_t *roles; /* object: "codec0" -> status, null when silent */
 	const struct snapshot *snapshot;
 	json_t *conditions;  /* array of {fault, detail} */
@@ -93,7 +93,7 @@ check_register(struct facts *f)
 static void
 check_own(struct facts *f)
 {
-	const struct conf *c = f->request->control->self->conf;
+	const struct conf *c = f->control->self->conf;
 	struct participant p;
 
 	for (unsigned i = 0; f->snapshot && i < c->participant_count; i++) {
@@ -163,20 +163,28 @@ participants_json(const struct control *c)
 	return list;
 }
 
-static void
-conclude(struct request *r)
+json_t *
+control_conditions(struct control *c, const json_t *roles)
 {
-	struct facts f = {.request = r, .roles = r->state, .snapshot = r->control->snapshot,
+	struct facts f = {.control = c, .roles = roles, .snapshot = c->snapshot,
 	    .conditions = json_array()};
-	char now[WHEN_TEXT_SIZE];
 
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
 		checks[i](&f);
 	if (json_array_size(f.conditions) == 0)
 		note(&f, FAULT_NODE_WELL, NULL);
+	return f.conditions;
+}
+
+static void
+conclude(struct request *r)
+{
+	json_t *conditions = control_conditions(r->control, r->state);
+	char now[WHEN_TEXT_SIZE];
+
 	when_format(when_now(), now);
 	request_answer(r,
-	    json_pack("{s:b, s:s, s:o, s:o, s:o, s:O}", "ok", 1, "at", now, "conditions", f.conditions,
+	    json_pack("{s:b, s:s, s:o, s:o, s:o, s:O}", "ok", 1, "at", now, "conditions", conditions,
 	        "participants", participants_json(r->control), "register",
 	        register_json(r->control->snapshot), "roles", r->state),
 	    NULL, 0);
@@ -207,15 +215,16 @@ on_status(struct request *r, json_t *answer, struct ipc_frame *f)
 		json_object_set(r->state, key, answer);
 	}
 	if (r->waiting == 0)
-		conclude(r);
+		r->gathered(r);
 }
 
 void
-control_status(struct request *r)
+control_gather(struct request *r, void (*gathered)(struct request *))
 {
 	const struct self *self = r->control->self;
 	char key[32];
 
+	r->gathered = gathered;
 	r->state = json_object();
 	r->waiting++; /* held, so that answers that come at once do not conclude */
 	for (enum role_id role = 0; role < ROLE_COUNT; role++) {
@@ -228,7 +237,13 @@ control_status(struct request *r)
 	}
 	r->waiting--;
 	if (r->waiting == 0)
-		conclude(r);
+		gathered(r);
+}
+
+void
+control_status(struct request *r)
+{
+	control_gather(r, conclude);
 }
 
 /* Parent reads the configuration and hands it to all roles, this one too. */

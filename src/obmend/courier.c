@@ -145,15 +145,41 @@ peers_status(const struct courier *c)
 }
 
 static json_t *
+sent_status(const struct courier *c)
+{
+	static const char *const names[DELIVERY_KIND_COUNT] = {[DELIVERY_DOCUMENT] = "document",
+	    [DELIVERY_STATUS] = "status", [DELIVERY_POLL] = "poll"};
+	json_t *o = json_object();
+
+	for (int i = 0; i < DELIVERY_KIND_COUNT; i++)
+		json_object_set_new(o, names[i], json_pack("{s:I, s:I}", "answered",
+		    (json_int_t)c->sent[i][1], "undelivered", (json_int_t)c->sent[i][0]));
+	return o;
+}
+
+static json_t *
+faults_status(const struct courier *c)
+{
+	json_t *o = json_object();
+
+	for (enum fault f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
+		if (c->faults[f])
+			json_object_set_new(o, fault_code(f), json_integer((json_int_t)c->faults[f]));
+	}
+	return o;
+}
+
+static json_t *
 courier_status(struct self *self)
 {
 	const struct courier *c = self->state;
 
-	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o}", "in_flight", (int)c->in_flight,
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o, s:o, s:o, s:o}", "in_flight", (int)c->in_flight,
 	    "window", (int)self->conf->send_window, "answered", (json_int_t)c->answered,
 	    "undelivered", (json_int_t)c->undelivered, "turned_away", (json_int_t)c->turned_away,
 	    "register", c->snapshot != NULL, "peer_count", (int)c->links.count, "peers",
-	    peers_status(c));
+	    peers_status(c), "sent", sent_status(c), "faults", faults_status(c), "exchange",
+	    histogram_json(&c->exchange));
 }
 
 static const struct role_message messages[] = {

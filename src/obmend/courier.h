@@ -3,6 +3,8 @@
 #define OBMEN_COURIER_H
 
 #include <openssl/ssl.h>
+#include "lib/catalogue.h"
+#include "lib/histogram.h"
 #include "lib/http_client.h"
 #include "obmend/courier_link.h"
 #include "obmend/role.h"
@@ -23,6 +25,9 @@ struct courier {
 	unsigned in_flight;
 	unsigned next_codec;                /* among equals */
 	uint64_t answered, undelivered, turned_away;
+	uint64_t sent[DELIVERY_KIND_COUNT][2]; /* undelivered, answered */
+	uint64_t faults[FAULT_COUNT];
+	struct histogram exchange; /* from the beginning of a call to its end */
 };
 
 /* One attempt, from WIRE_DELIVER to WIRE_ANSWER or WIRE_UNDELIVERED. */
@@ -33,6 +38,7 @@ struct delivery {
 	uint64_t kind;
 	struct guid sender, recipient, message_guid, document_guid;
 	struct link *link;
+	when began; /* monotonic */
 	char serial[64]; /* as registered, when the certificate's name does not count */
 	struct http_call *call;
 };

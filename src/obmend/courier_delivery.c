@@ -78,6 +78,7 @@ done_cb(void *arg, const struct http_result *r)
 	struct courier *c = d->self->state;
 
 	d->call = NULL;
+	histogram_add(&c->exchange, when_monotonic() - d->began);
 	courier_outcome(d, r);
 	TAILQ_REMOVE(&c->deliveries, d, entry);
 	c->in_flight--;
@@ -128,7 +129,7 @@ send_out(struct self *self, uint64_t id, const struct wire_deliver *m, const str
 	}
 	*d = (struct delivery){.self = self, .id = id, .kind = m->kind, .sender = m->sender,
 	    .recipient = m->recipient, .message_guid = m->message_guid,
-	    .document_guid = m->document_guid, .link = link};
+	    .document_guid = m->document_guid, .link = link, .began = when_monotonic()};
 	d->call = post(d, m, p, fd, &trouble.detail);
 	if (!d->call) {
 		/* A useless URL is the register's trouble, and lasts until it is changed. */

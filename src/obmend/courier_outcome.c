@@ -12,6 +12,8 @@ tell_store(struct self *self, uint64_t id, const struct wire_undelivered *m)
 	struct courier *c = self->state;
 
 	c->undelivered++;
+	if (m->fault < FAULT_COUNT)
+		c->faults[m->fault]++;
 	/* A store that is not there polls what it had marked as being sent when it is back. */
 	if (!wire_send(self->peers[ROLE_STORE][0], WIRE_UNDELIVERED, id, m, NULL, 0))
 		log_warning("courier.lost", "attempt=%llu reason=\"store is not there\"",
@@ -69,6 +71,7 @@ undelivered(struct delivery *d, const struct http_result *r, struct step s, cons
 	log_info("courier.undelivered", "attempt=%llu url=\"%s\" fault=%s detail=\"%s\"",
 	    (unsigned long long)d->id, d->link->url, fault_code(s.fault), detail);
 	link_end(&c->links, d->link, s.link, r->ended, s.fault, detail);
+	c->sent[d->kind % DELIVERY_KIND_COUNT][0]++;
 	tell_store(d->self, d->id, &m);
 }
 
@@ -136,6 +139,7 @@ courier_outcome(struct delivery *d, const struct http_result *r)
 	if (r->stage == HTTP_ANSWERED && (r->status == 200 || r->status == 500) && r->body_len) {
 		if (hand_to_codec(d, r)) {
 			c->answered++;
+			c->sent[d->kind % DELIVERY_KIND_COUNT][1]++;
 			link_end(&c->links, d->link, LINK_ANSWERED, r->ended, FAULT_NONE, NULL);
 			return;
 		}

@@ -307,7 +307,7 @@ front_status(struct self *self)
 	json_object_set_new(results, "malformed", number(s->refused));
 	for (unsigned i = 0; i < ROLE_INDEX_MAX; i++)
 		at_codecs += f->lanes[i].count;
-	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}",
 	    "ready", front_ready(f),
 	    "connections", connections(f),
 	    "requests", number(s->requests),
@@ -319,7 +319,8 @@ front_status(struct self *self)
 	    "bytes_out", number(s->bytes_out),
 	    "memory_in_flight", number(f->memory),
 	    "memory_in_flight_peak", number(f->memory_peak),
-	    "at_codecs", at_codecs);
+	    "at_codecs", at_codecs,
+	    "request", histogram_json(&f->request));
 }
 
 static const struct role_message messages[] = {

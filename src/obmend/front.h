@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 #include "lib/buf.h"
 #include "lib/catalogue.h"
+#include "lib/histogram.h"
 #include "lib/http_server.h"
 #include "lib/when.h"
 #include "obmend/role.h"
@@ -142,6 +143,7 @@ struct front {
 	uint64_t memory_peak;
 	uint64_t results[RESULT_COUNT];
 	uint64_t bodies, body_bytes, spooled;
+	struct histogram request; /* from a complete body to codec's answer */
 	struct front_reason reasons[FRONT_REASONS];
 	when log_second;  /* of noisy lines, at most so many per second */
 	unsigned log_lines;

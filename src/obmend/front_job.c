@@ -302,6 +302,7 @@ answer(struct front_job *j, const struct wire_reply *m)
 {
 	if (!j->conn)
 		return;
+	histogram_add(&j->front->request, when_now() - j->received);
 	j->front->results[m->http_status == 200 ? RESULT_ANSWERED : RESULT_FAULT]++;
 	http_respond(j->conn, &(struct http_answer){.status = (int)m->http_status,
 	    .content_type = "text/xml; charset=utf-8",

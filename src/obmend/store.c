@@ -108,8 +108,10 @@ batch_settled(struct store_role *r, enum fault f)
 static void
 commit(struct store_role *r)
 {
+	when started = when_monotonic();
 	enum fault f = r->backend->commit(r->store);
 
+	histogram_add(&r->commit, when_monotonic() - started);
 	r->batch = false;
 	r->counts.batches++;
 	r->counts.commits_failed += f != FAULT_NONE;

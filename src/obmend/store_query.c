@@ -445,12 +445,16 @@ store_status(struct self *self)
 
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		json_object_set_new(o, numbers[i].key, json_integer((json_int_t)numbers[i].value));
+	json_object_set_new(o, "commit", histogram_json(&r->commit));
+	json_object_set_new(o, "troubled", json_boolean(r->troubled));
 	if (r->backend->figures(r->store, &f))
 		return o;
 	json_object_set_new(o, "in", states_json(&f, DIRECTION_IN));
 	json_object_set_new(o, "out", states_json(&f, DIRECTION_OUT));
 	json_object_set_new(o, "refused_kept", json_integer((json_int_t)f.refused));
 	json_object_set_new(o, "disk_free", json_integer((json_int_t)f.disk_free));
+	json_object_set_new(o, "oldest_seconds", json_integer(f.oldest == WHEN_NONE ? 0 :
+	    (when_now() - f.oldest) / WHEN_SECOND));
 	json_object_set_new(o, "disk_full", json_boolean(f.full));
 	json_object_set_new(o, "log_pages", json_integer((json_int_t)f.log_pages));
 	return o;

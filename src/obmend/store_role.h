@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include "lib/histogram.h"
 #include "obmend/role.h"
 #include "obmend/wire.h"
 #include "store/backend.h"
@@ -81,6 +82,7 @@ struct store_role {
 	bool recovered;      /* what a crash left was looked at: only then is anything sent */
 	uint64_t idle_batches; /* counts.batches when the idle timer was set */
 	struct store_counts counts;
+	struct histogram commit; /* one batch to the disk */
 };
 
 /* store.c: begins the batch of this turn if there is none. A fault: nothing can be written now. */

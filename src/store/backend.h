@@ -165,6 +165,7 @@ struct store_filter {
 struct store_figures {
 	uint64_t documents[DIRECTION_COUNT][STATE_COUNT];
 	uint64_t refused;
+	when oldest;        /* when the oldest outgoing document that has not left was accepted; WHEN_NONE */
 	uint64_t disk_free;
 	uint64_t log_pages; /* of the write-ahead log, not yet in the database */
 	bool full;          /* nothing new is accepted */

@@ -221,6 +221,27 @@ db_show(struct store *s, int64_t document, store_document_cb document_cb, store_
 	return FAULT_NONE;
 }
 
+/* The index by state holds the ids in order: one step for each state. */
+static when
+oldest_waiting(struct store *s)
+{
+	static const enum document_state waiting[] = {STATE_ACCEPTED, STATE_SIGNED, STATE_SENDING,
+	    STATE_UNSURE, STATE_HELD};
+	when oldest = WHEN_NONE;
+
+	for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
+		struct query q = sql(s, SQL_OLDEST);
+		put_int(&q, waiting[i]);
+		while (query_row(&q)) {
+			when at = get_int(&q);
+			if (oldest == WHEN_NONE || at < oldest)
+				oldest = at;
+		}
+		query_end(&q);
+	}
+	return oldest;
+}
+
 enum fault
 db_figures(struct store *s, struct store_figures *out)
 {
@@ -244,6 +265,7 @@ db_figures(struct store *s, struct store_figures *out)
 	}
 	if (!query_end(&stamp))
 		return s->why;
+	out->oldest = oldest_waiting(s);
 	if (fstatvfs(s->spool, &v) == 0)
 		out->disk_free = (uint64_t)v.f_bavail * v.f_frsize;
 	out->full = store_is_full(s, 0);
