@@ -4,6 +4,7 @@
 #   make demo       install packages, build, exchange one document on loopback, show it
 #   make check      install packages, build with gcc, clang and sanitizers, run all tests
 #   make sandbox    keep a small network running for foreign software, until Ctrl-C
+#   make bench      measure a node on loopback: a table and build/bench.json (FAST=1: under 50 s)
 #   make unit       build the unit tests into build/tests/unit/ (SAN=address,undefined: sanitized)
 #   make run-tests  run the tests that are built
 #   make image      the appliance's disk image, BOARD=x86-64-uefi or arm64-virt; see firmware/image.mk
@@ -196,6 +197,12 @@ install: all manuals
 	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
 
 include firmware/image.mk
+
+# Not a timed test: figures are for people. FAST=1 takes under 50 s.
+.PHONY: bench
+bench: packages
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(LOAD)
+	@tests/bench/bench $(if $(FAST),--fast)
 
 help:
 	@sed -n '/^# Obmen/,/^$$/s/^# \{0,1\}//p' Makefile

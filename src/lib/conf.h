@@ -96,6 +96,7 @@ struct conf {
 	uint64_t idle_timeout;     /* seconds of keep-alive */
 	uint64_t memory_in_flight; /* bytes of buffered bodies before reading stops */
 	uint64_t disk_reserve;     /* bytes of free disk below which nothing new is accepted */
+	bool durable;              /* sync the disk before answering; no: for measurements only */
 	/* sending */
 	uint64_t retry_first;    /* seconds to the first retry; each next interval doubles */
 	unsigned retry_count;

@@ -127,6 +127,11 @@ const struct conf_option conf_options[] = {
 	BYTES("disk-reserve", disk_reserve, 0, 1024 * GIB, "256MiB",
 	    "Свободно място, под което нищо ново не се приема.",
 	    "Free space below which nothing new is accepted."),
+	{GENERAL("durable", CONF_FLAG, durable), .fixed = true, .initial = "yes",
+	    .text = {"Отговор се дава, след като документът е на диска. no: САМО за измервания; спре ли "
+	             "токът, вече приети документи се губят.",
+	        "Answer only when the document is on disk. no: for measurements ONLY; a power cut then "
+	        "loses documents that were accepted."}},
 	/* sending */
 	SECONDS("retry-first", retry_first, 1, DAY, "15min",
 	    "Време до втория опит; всяко следващо се удвоява.",

@@ -26,6 +26,11 @@ size_t base64_decode(struct base64 *, const char *text, size_t len, uint8_t *out
  * CR: what was used up looks the same in the text, to an XML parser and in canonical form.
  */
 size_t base64_decode_plain(struct base64 *, const char *text, size_t len, uint8_t *out, size_t *used);
+/*
+ * As base64_decode_plain when nobody wants the bytes, because most incoming attachments are only
+ * checked and counted. Both may be used for one text.
+ */
+size_t base64_skip_plain(struct base64 *, const char *text, size_t len, size_t *used);
 /* True when the text may end here: no bad character and no incomplete group. */
 bool base64_complete(const struct base64 *);
 

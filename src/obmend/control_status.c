@@ -67,6 +67,13 @@ check_certificates(struct facts *f)
 }
 
 static void
+check_durable(struct facts *f)
+{
+	if (!f->request->control->self->conf->durable)
+		note(f, FAULT_NODE_NOT_DURABLE, NULL);
+}
+
+static void
 check_register(struct facts *f)
 {
 	const json_t *directory = json_object_get(f->roles, "directory");
@@ -119,7 +126,8 @@ check_incoming(struct facts *f)
 
 /* From what stops the node to what only waits for a person. */
 static void (*const checks[])(struct facts *) = {
-    check_roles, check_disk, check_certificates, check_register, check_own, check_incoming};
+    check_roles, check_disk, check_durable, check_certificates, check_register, check_own,
+    check_incoming};
 
 static json_t *
 register_json(const struct snapshot *s)

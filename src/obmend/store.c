@@ -238,6 +238,7 @@ open_backend(struct store_role *r)
 	struct store_options options = {
 		.directory = directory,
 		.disk_reserve = c->disk_reserve,
+		.undurable = !c->durable,
 		.refused_count = REFUSED_COUNT,
 		.refused_bytes = REFUSED_BYTES,
 		.due = recipients_due,
@@ -253,6 +254,9 @@ open_backend(struct store_role *r)
 			  strerror(errno));
 		return false;
 	}
+	if (options.undurable)
+		log_warning("store.not-durable", "option=durable value=no meaning=\"a power cut loses "
+		            "documents that were accepted; for measurements only\"");
 	r->store = r->backend->open(&options);
 	return r->store;
 }

@@ -26,6 +26,7 @@ typedef void (*store_due_cb)(void *arg, int64_t peer, when due);
 struct store_options {
 	const char *directory;    /* exists; the store lies in it and in `spool` below it */
 	uint64_t disk_reserve;    /* bytes that must stay free when something new is accepted */
+	bool undurable;           /* no syncs at all: a power cut loses what was committed */
 	uint64_t refused_count;   /* refused messages that are kept as evidence */
 	uint64_t refused_bytes;   /* and their bodies together */
 	struct schedule_times times;

@@ -403,7 +403,7 @@ db_body_read(struct store *s, int64_t id, struct buf *out)
 bool
 db_files_sync(struct store *s)
 {
-	if (s->made.count == 0)
+	if (s->made.count == 0 || s->options.undurable)
 		return true;
 	for (size_t i = 0; i < s->made.count; i++) {
 		struct body_file *f = &s->made.items[i];

@@ -85,9 +85,10 @@ database_open(struct store *s)
 	/* The log is emptied by tidy, outside the commit path (performance.md E5). Exclusive: one
 	 * writer, no shared memory file, no lock per transaction. */
 	return run(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-	              "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+	              "PRAGMA wal_autocheckpoint = 0;"
 	              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;"
-	              "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF");
+	              "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF") &&
+	       run(s, s->options.undurable ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL");
 }
 
 static bool

@@ -34,12 +34,6 @@ struct plan {
 
 /* --- what a case measures --- */
 
-struct usage {
-	double cpu_us;         /* user and system time of all roles since they started */
-	uint64_t pss_kib, rss_kib;
-	double role_us[16];    /* by process, in the order of `pids` */
-};
-
 /* The parent and its roles, and a thread that looks at their memory from time to time. */
 struct watch {
 	int pids[64];
@@ -47,13 +41,12 @@ struct watch {
 	unsigned count;
 	uint64_t pss_peak, rss_peak;
 	pthread_t thread;
-	bool started, stop;
+	bool stop;
 };
 
 void watch_find(struct watch *, int parent);
 /* Microseconds of CPU time of process i, all threads. */
 double watch_cpu(const struct watch *, unsigned i);
-double watch_cpu_all(const struct watch *);
 uint64_t watch_rss(const struct watch *); /* KiB, sum */
 void watch_start(struct watch *);
 void watch_end(struct watch *);
@@ -100,6 +93,8 @@ void link_close(SSL *);
 /* --- cases --- */
 
 struct result {
+	void (*begin)(void *); /* called when everything is connected, just before the first message */
+	void *arg;
 	double seconds;        /* from the first counted message to the last */
 	double *latency_us;    /* of each counted message */
 	unsigned done;

@@ -106,16 +106,6 @@ watch_cpu(const struct watch *w, unsigned i)
 	return sum;
 }
 
-double
-watch_cpu_all(const struct watch *w)
-{
-	double sum = 0;
-
-	for (unsigned i = 0; i < w->count; i++)
-		sum += watch_cpu(w, i);
-	return sum;
-}
-
 static uint64_t
 number_in(int pid, const char *file, const char *word)
 {

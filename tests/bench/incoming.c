@@ -40,7 +40,8 @@ connection(void *arg)
 	SSL *s = link_connect(l->ctx, l->plan);
 	unsigned i;
 
-	pthread_barrier_wait(&l->ready);
+	pthread_barrier_wait(&l->ready); /* connected */
+	pthread_barrier_wait(&l->ready); /* go */
 	while ((i = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED)) < l->to) {
 		double start = seconds_now();
 		post(s, l, &l->letters->soap[i], &in);
@@ -66,7 +67,9 @@ load_incoming(const struct plan *p, const struct letters *letters, SSL_CTX *ctx,
 		if (pthread_create(&threads[i], NULL, connection, &l) != 0)
 			bench_fail("no thread");
 	pthread_barrier_wait(&l.ready);
+	r->begin(r->arg);
 	double start = seconds_now();
+	pthread_barrier_wait(&l.ready);
 	pthread_barrier_wait(&l.ready);
 	r->seconds = seconds_now() - start;
 	for (unsigned i = 0; i < n; i++)

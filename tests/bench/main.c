@@ -120,45 +120,86 @@ load(struct run *r, unsigned from, unsigned to, struct result *result)
 		load_incoming(r->plan, &r->letters, r->ctx, from, to, result);
 }
 
+/* The node's figures when the counted messages begin. */
+struct before {
+	struct watch *watch;
+	double cpu_us[64];
+	uint64_t rss_kib;
+};
+
+static void
+begin_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void
+begin(void *arg)
+{
+	struct before *b = arg;
+
+	b->rss_kib = watch_rss(b->watch);
+	for (unsigned i = 0; i < b->watch->count; i++)
+		b->cpu_us[i] = watch_cpu(b->watch, i);
+	watch_start(b->watch);
+}
+
+static void
+warm(struct run *r)
+{
+	struct result result = {.begin = begin_nothing};
+
+	if (r->plan->warm == 0)
+		return;
+	load(r, 0, r->plan->warm, &result);
+	free(result.latency_us);
+	usleep(SETTLE_US);
+}
+
+static void
+print_result(const struct run *r, struct result *result, const struct before *b,
+    const struct primitives *p)
+{
+	const struct plan *plan = r->plan;
+	const struct watch *w = b->watch;
+	unsigned n = result->done;
+	double cpu = 0;
+
+	for (unsigned i = 0; i < w->count; i++)
+		cpu += watch_cpu(w, i) - b->cpu_us[i];
+	qsort(result->latency_us, n, sizeof(double), compare);
+	printf("{\"direction\": \"%s\", \"bytes\": %zu, \"soap_bytes\": %zu, \"messages\": %u, "
+	       "\"connections\": %u, \"messages_per_s\": %.2f, \"cpu_us\": %.2f, ",
+	    plan->direction, plan->bytes, r->letters.soap[0].len, n, plan->connections,
+	    n / result->seconds, cpu / n);
+	printf("\"rsa_sign_us\": %.2f, \"rsa_verify_us\": %.2f, \"sha256_mb_s\": %.1f, "
+	       "\"p50_us\": %.0f, \"p99_us\": %.0f, \"pss_kib\": %llu, \"rss_growth_kib\": %lld, ",
+	    p->sign_us, p->verify_us, p->sha256_mb_s, result->latency_us[n / 2],
+	    result->latency_us[(size_t)n * 99 / 100], (unsigned long long)w->pss_peak,
+	    (long long)w->rss_peak - (long long)b->rss_kib);
+	print_roles(w, b->cpu_us, n);
+	puts("}");
+}
+
 static void
 measure(struct run *r, EVP_PKEY *key)
 {
-	struct plan *p = r->plan;
-	struct primitives a, b;
-	struct result result;
 	struct watch w;
-	double before[64];
+	struct before b = {.watch = &w};
+	struct result result = {.begin = begin, .arg = &b};
+	struct primitives p, q;
 
-	if (p->warm) {
-		load(r, 0, p->warm, &result);
-		free(result.latency_us);
-		usleep(SETTLE_US);
-	}
-	primitives_measure(&a, key);
-	watch_find(&w, p->node);
-	uint64_t rss = watch_rss(&w);
-	for (unsigned i = 0; i < w.count; i++)
-		before[i] = watch_cpu(&w, i);
-	watch_start(&w);
-	load(r, p->warm, p->warm + p->count, &result);
+	warm(r);
+	watch_find(&w, r->plan->node);
+	primitives_measure(&p, key);
+	load(r, r->plan->warm, r->plan->warm + r->plan->count, &result);
 	usleep(SETTLE_US);
 	watch_end(&w);
-	double cpu = 0;
-	for (unsigned i = 0; i < w.count; i++)
-		cpu += watch_cpu(&w, i) - before[i];
-	primitives_measure(&b, key);
-	qsort(result.latency_us, result.done, sizeof(double), compare);
-	printf("{\"direction\": \"%s\", \"bytes\": %zu, \"soap_bytes\": %zu, \"messages\": %u, "
-	       "\"connections\": %u, \"messages_per_s\": %.2f, \"cpu_us\": %.2f, "
-	       "\"rsa_sign_us\": %.2f, \"rsa_verify_us\": %.2f, \"sha256_mb_s\": %.1f, "
-	       "\"p50_us\": %.0f, \"p99_us\": %.0f, \"pss_kib\": %llu, \"rss_growth_kib\": %lld, ",
-	    p->direction, p->bytes, r->letters.soap[0].len, result.done, p->connections,
-	    result.done / result.seconds, cpu / result.done, mean(a.sign_us, b.sign_us),
-	    mean(a.verify_us, b.verify_us), mean(a.sha256_mb_s, b.sha256_mb_s),
-	    result.latency_us[result.done / 2], result.latency_us[(size_t)result.done * 99 / 100],
-	    (unsigned long long)w.pss_peak, (long long)w.rss_peak - (long long)rss);
-	print_roles(&w, before, result.done);
-	puts("}");
+	primitives_measure(&q, key);
+	p.sign_us = mean(p.sign_us, q.sign_us);
+	p.verify_us = mean(p.verify_us, q.verify_us);
+	p.sha256_mb_s = mean(p.sha256_mb_s, q.sha256_mb_s);
+	print_result(r, &result, &b, &p);
 	free(result.latency_us);
 }
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "bench.h"
 
-#define ARRIVAL_SECONDS 15
+#define ARRIVAL_SECONDS 120
 #define GUID_MARK "DocumentGUID&gt;"
 
 struct outgoing {
@@ -227,6 +227,7 @@ load_outgoing(struct outgoing *o, unsigned from, unsigned to, struct result *r)
 	o->next = from;
 	o->to = to;
 	r->latency_us = calloc(to - from, sizeof *r->latency_us);
+	r->begin(r->arg);
 	double start = seconds_now();
 	for (unsigned i = 0; i < n; i++)
 		if (pthread_create(&threads[i], NULL, submitting, o) != 0)
