@@ -69,7 +69,7 @@ check_certificates(struct facts *f)
 static void
 check_durable(struct facts *f)
 {
-	if (!f->request->control->self->conf->durable)
+	if (!f->control->self->conf->durable)
 		note(f, FAULT_NODE_NOT_DURABLE, NULL);
 }
 
