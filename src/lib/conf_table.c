@@ -14,42 +14,48 @@ static const char *const signatures[] = {"auto", "sha1", "sha256", NULL};
 #define GIB ((uint64_t)1 << 30)
 
 /* section, key, type, offset */
-#define GENERAL(k, t, f) .section = CONF_GENERAL, .key = k, .type = t, .offset = offsetof(struct conf, f)
+#define GENERAL(k, t, f) \
+	.section = CONF_GENERAL, .key = k, .type = t, .offset = offsetof(struct conf, f)
 #define IN(s, struct_name, k, t, f)                                                                \
 	.section = s, .key = k, .type = t, .offset = offsetof(struct struct_name, f)
 #define RANGE(low, high) .min = low, .max = high
 #define FLAGGED(k, f, value, bg, en)                                                               \
 	{GENERAL(k, CONF_FLAG, f), .initial = value, .text = {bg, en}}
 #define SECONDS(k, f, low, high, value, bg, en)                                                    \
-	{GENERAL(k, CONF_SECONDS, f), RANGE(low, high), .initial = value,                              \
+	{GENERAL(k, CONF_SECONDS, f), RANGE(low, high), .initial = value, \
 	    .text = {bg, en}}
 #define BYTES(k, f, low, high, value, bg, en)                                                      \
-	{GENERAL(k, CONF_BYTES, f), RANGE(low, high), .initial = value,                                \
+	{GENERAL(k, CONF_BYTES, f), RANGE(low, high), .initial = value, \
 	    .text = {bg, en}}
 #define NUMBER(k, f, low, high, value, bg, en)                                                     \
-	{GENERAL(k, CONF_NUMBER, f), RANGE(low, high), .initial = value,                               \
+	{GENERAL(k, CONF_NUMBER, f), RANGE(low, high), .initial = value, \
 	    .text = {bg, en}}
 #define COUNT(k, f, low, high, value, bg, en)                                                      \
-	{GENERAL(k, CONF_COUNT, f), RANGE(low, high), .initial = value,                                \
+	{GENERAL(k, CONF_COUNT, f), RANGE(low, high), .initial = value, \
 	    .text = {bg, en}}
 
 const struct conf_option conf_options[] = {
 	/* the node */
-	{GENERAL("state-directory", CONF_PATH, state_directory), .fixed = true, .initial = "/var/lib/obmen",
+	{GENERAL("state-directory", CONF_PATH, state_directory), .fixed = true,
+	    .initial = "/var/lib/obmen",
 	    .text = {"Папка с документите и с копието на регистъра.",
 	        "Folder of the documents and of the copy of the register."}},
-	{GENERAL("control-socket", CONF_PATH, control_socket), .fixed = true, .initial = "/run/obmen/control",
+	{GENERAL("control-socket", CONF_PATH, control_socket), .fixed = true,
+	    .initial = "/run/obmen/control",
 	    .text = {"Сокет, на който obmenctl говори с възела.",
 	        "Socket on which obmenctl talks to the node."}},
 	{GENERAL("user-prefix", CONF_TEXT, user_prefix), .fixed = true, .initial = "obmen",
-	    .text = {"Пуснат като root, всеки процес става потребител ИМЕ-роля, или ИМЕ, ако такива няма. "
+	    .text = {"Пуснат като root, всеки процес става потребител ИМЕ-роля, или ИМЕ, ако "
+	    "такива няма. "
 	             "Празно: остават root (само за опити).",
-	        "Started as root, every process becomes user NAME-role, or NAME when there are none. "
+	        "Started as root, every process becomes user NAME-role, or NAME when there are "
+	        "none. "
 	        "Empty: they stay root (for trials only)."}},
 	{GENERAL("language", CONF_CHOICE, language), .initial = "bg", .words = languages,
 	    .text = {"Език на съобщенията.", "Language of messages to people."}},
 	{GENERAL("log-level", CONF_CHOICE, log_level), .initial = "info", .words = log_levels,
-	    .text = {"Най-ниското ниво, което се записва в дневника.", "The lowest level that is logged."}},
+	    .text = {"Най-ниското ниво, което се записва в дневника.",
+	        "The lowest level that is logged."}},
 	{GENERAL("codecs", CONF_COUNT, codecs), .fixed = true, RANGE(0, 16), .initial = "0",
 	    .text = {"Процеси за четене и подписване на съобщения; 0: по един на ядро.",
 	        "Processes that read and sign messages; 0: one for each core."}},
@@ -68,40 +74,50 @@ const struct conf_option conf_options[] = {
 	    .text = {"PEM с удостоверителите, които издават транспортните сертификати.",
 	        "PEM of the authorities that issue transport certificates."}},
 	{GENERAL("crl-file", CONF_PATH, crl_file), .fixed = true,
-	    .text = {"Списъци на отменените сертификати (PEM или DER). Без тях нищо не се смята за отменено.",
-	        "Lists of revoked certificates (PEM or DER). Without them nothing counts as revoked."}},
+	    .text = {"Списъци на отменените сертификати (PEM или DER). Без тях нищо не се смята за "
+	    "отменено.",
+	        "Lists of revoked certificates (PEM or DER). Without them nothing counts as "
+	        "revoked."}},
 	FLAGGED("accept-sha1", accept_sha1, "yes",
 	    "Приемат ли се подписи с SHA-1. Повечето участници още подписват така.",
 	    "Whether signatures with SHA-1 are accepted. Most participants still make them."),
 	{GENERAL("signature", CONF_CHOICE, signature), .initial = "auto", .words = signatures,
-	    .text = {"Как подписва възелът: auto е SHA-256 към участници, които сами са го изпращали, "
+	    .text = {"Как подписва възелът: auto е SHA-256 към участници, които сами са го "
+	    "изпращали, "
 	             "и SHA-1 към останалите.",
-	        "How the node signs: auto is SHA-256 towards participants that have sent it themselves, "
+	        "How the node signs: auto is SHA-256 towards participants that have sent it "
+	        "themselves, "
 	        "SHA-1 towards the rest."}},
 	FLAGGED("certificate-name-check", certificate_name_check, "no",
-	    "Отказ, когато името в сертификата не е регистрираният адрес; иначе само предупреждение.",
+	    "Отказ, когато името в сертификата не е регистрираният адрес; иначе само "
+	    "предупреждение.",
 	    "Refuse when the certificate's name is not the registered host; otherwise only warn."),
 	FLAGGED("tls-client-binding", tls_client_binding, "no",
 	    "Отказ, когато връзката е със сертификат, различен от този на подписа.",
 	    "Refuse when the connection's certificate is not the one that signed."),
 	/* network */
 	{GENERAL("hosts-file", CONF_PATH, hosts_file), .fixed = true,
-	    .text = {"Файл като hosts(5), който се чете преди DNS.", "A hosts(5) file read before DNS."}},
+	    .text = {"Файл като hosts(5), който се чете преди DNS.",
+	        "A hosts(5) file read before DNS."}},
 	{GENERAL("tls-ciphers", CONF_TEXT, tls_ciphers), .fixed = true,
-	    .text = {"Шифри за TLS 1.2, както ги пише OpenSSL.", "Ciphers of TLS 1.2 in OpenSSL's form."}},
+	    .text = {"Шифри за TLS 1.2, както ги пише OpenSSL.",
+	        "Ciphers of TLS 1.2 in OpenSSL's form."}},
 	/* register */
 	{GENERAL("register-url", CONF_URL, register_url), .required = true,
-	    .text = {"Адрес на регистъра на участниците.", "Address of the register of participants."}},
+	    .text = {"Адрес на регистъра на участниците.",
+	        "Address of the register of participants."}},
 	SECONDS("register-interval", register_interval, 1, DAY, "10min",
 	    "През колко време се питат новите записи.", "How often new records are asked for."),
 	SECONDS("register-full-interval", register_full_interval, 1, 30 * DAY, "24h",
-	    "През колко време се взема целият регистър.", "How often the whole register is fetched."),
+	    "През колко време се взема целият регистър.",
+	    "How often the whole register is fetched."),
 	SECONDS("register-lookup-interval", register_lookup_interval, 0, DAY, "5min",
 	    "Най-малко време между две търсения на един непознат подател.",
 	    "The least time between two look-ups of one unknown sender."),
 	COUNT("register-shrink-percent", register_shrink_percent, 0, 100, "5",
 	    "Изчезнат ли повече участници от този дял, новият регистър чака човек.",
-	    "When more than this share of participants vanish, the new register waits for a person."),
+	    "When more than this share of participants vanish, the new register waits for a "
+	    "person."),
 	COUNT("register-shrink-count", register_shrink_count, 0, 1000000, "10",
 	    "Същото като брой участници.", "The same as a number of participants."),
 	/* limits */
@@ -110,7 +126,8 @@ const struct conf_option conf_options[] = {
 	NUMBER("connections-max", connections_max, 1, 60000, "1024", "Най-много входящи връзки.",
 	    "The most incoming connections."),
 	NUMBER("connections-per-address", connections_per_address, 1, 60000, "64",
-	    "Най-много входящи връзки от един адрес.", "The most incoming connections of one address."),
+	    "Най-много входящи връзки от един адрес.",
+	    "The most incoming connections of one address."),
 	SECONDS("header-timeout", header_timeout, 1, HOUR, "15",
 	    "Време за ръкостискане, ред и заглавия на заявката.",
 	    "Time for handshake, request line and headers."),
@@ -120,7 +137,8 @@ const struct conf_option conf_options[] = {
 	    "Байтове в секунда, под които дълго предаване се прекъсва.",
 	    "Bytes a second below which a long transfer is cut."),
 	SECONDS("idle-timeout", idle_timeout, 1, DAY, "5min",
-	    "Колко стои отворена връзка без заявки.", "How long a connection without requests stays open."),
+	    "Колко стои отворена връзка без заявки.",
+	    "How long a connection without requests stays open."),
 	BYTES("memory-in-flight", memory_in_flight, MIB, 64 * GIB, "32MiB",
 	    "Памет за тела, които още пристигат; над нея четенето спира.",
 	    "Memory for bodies under way; above it reading stops."),
@@ -141,7 +159,8 @@ const struct conf_option conf_options[] = {
 	SECONDS("poll-first", poll_first, 1, 30 * DAY, "4h",
 	    "След колко мълчание се пита за състоянието на документ.",
 	    "After how much silence a document's status is asked for."),
-	SECONDS("poll-interval", poll_interval, 1, 30 * DAY, "24h", "През колко време се пита след това.",
+	SECONDS("poll-interval", poll_interval, 1, 30 * DAY, "24h",
+	    "През колко време се пита след това.",
 	    "How often it is asked for after that."),
 	SECONDS("expire-after", expire_after, 1, 3650 * DAY, "60d",
 	    "След колко време документ без край се обявява за изтекъл.",
@@ -150,16 +169,20 @@ const struct conf_option conf_options[] = {
 	    "През колко време се гледа дали временно неактивен участник се е върнал.",
 	    "How often a temporarily inactive participant is looked at again."),
 	SECONDS("send-timeout", send_timeout, 1, HOUR, "2min",
-	    "Колко време без напредък прекъсва изпращане.", "Time without progress that cuts sending."),
-	COUNT("peer-connections", peer_connections, 1, 64, "2", "Най-много връзки към един участник.",
+	    "Колко време без напредък прекъсва изпращане.",
+	    "Time without progress that cuts sending."),
+	COUNT("peer-connections", peer_connections, 1, 64, "2",
+	    "Най-много връзки към един участник.",
 	    "The most connections to one participant."),
-	{GENERAL("send-window", CONF_COUNT, send_window), .fixed = true, RANGE(1, 4096), .initial = "32",
+	{GENERAL("send-window", CONF_COUNT, send_window), .fixed = true, RANGE(1, 4096),
+	    .initial = "32",
 	    .text = {"Изпращания в ход едновременно.", "Deliveries under way at once."}},
 	COUNT("breaker-failures", breaker_failures, 1, 1000, "5",
 	    "След толкова поредни неуспеха опитите към адрес се разреждат.",
 	    "After so many failures in a row tries to an address are spaced out."),
 	SECONDS("breaker-pause", breaker_pause, 1, HOUR, "1min",
-	    "Пауза преди пробата; удвоява се до час.", "Pause before the probe; doubles up to one hour."),
+	    "Пауза преди пробата; удвоява се до час.",
+	    "Pause before the probe; doubles up to one hour."),
 	/* sections */
 	{IN(CONF_CERTIFICATE, conf_certificate, "file", CONF_PATH, file), .required = true,
 	    .text = {"PEM: сертификатът, после веригата, която се изпраща.",
@@ -180,11 +203,16 @@ const struct conf_option conf_options[] = {
 	        "Name of a certificate section; may be left out when there is only one."}},
 	{IN(CONF_PEER, conf_peer, "signature", CONF_CHOICE, signature), .initial = "auto",
 	    .words = signatures,
-	    .text = {"Как се подписва към този участник.", "How messages to this participant are signed."}},
-	{IN(CONF_PEER, conf_peer, "tls-name-mismatch", CONF_FLAG, tls_name_mismatch), .initial = "no",
-	    .text = {"Търпи се чуждо име в сертификата му, стига номерът да е вписаният в регистъра.",
-	        "Another name in its certificate is tolerated if the serial is the registered one."}},
-	{IN(CONF_PEER, conf_peer, "tls-legacy", CONF_FLAG, tls_legacy), .fixed = true, .initial = "no",
+	    .text = {"Как се подписва към този участник.",
+	        "How messages to this participant are signed."}},
+	{IN(CONF_PEER, conf_peer, "tls-name-mismatch", CONF_FLAG, tls_name_mismatch),
+	    .initial = "no",
+	    .text = {"Търпи се чуждо име в сертификата му, стига номерът да е вписаният в "
+	    "регистъра.",
+	        "Another name in its certificate is tolerated if the serial is the registered "
+	        "one."}},
+	{IN(CONF_PEER, conf_peer, "tls-legacy", CONF_FLAG, tls_legacy), .fixed = true,
+	    .initial = "no",
 	    .text = {"Допуска се TLS 1.0 и слаби шифри към този участник.",
 	        "TLS 1.0 and weak ciphers are allowed towards this participant."}},
 	{IN(CONF_PEER, conf_peer, "expect-continue", CONF_FLAG, expect_continue), .initial = "yes",
@@ -199,22 +227,27 @@ _Static_assert(sizeof conf_options / sizeof *conf_options <= CONF_OPTIONS_MAX, "
 
 const size_t conf_option_count = sizeof conf_options / sizeof *conf_options;
 
-#define ARRAY(struct_name, a, c)                                                                   \
-	.size = sizeof(struct struct_name), .array = offsetof(struct conf, a),                         \
+#define ARRAY(struct_name, a, c) \
+	.size = sizeof(struct struct_name), .array = offsetof(struct conf, a), \
 	.count = offsetof(struct conf, c)
 
 const struct conf_section_row conf_sections[CONF_SECTION_COUNT] = {
 	[CONF_GENERAL] = {"", NULL, .text = {"Общи", "General"}},
 	[CONF_CERTIFICATE] = {"certificate", "NAME", ARRAY(conf_certificate, certificates,
 	    certificate_count), .max = 64, .fixed = true,
-	    .text = {"Транспортен сертификат на този възел.", "A transport certificate of this node."}},
-	[CONF_LISTEN] = {"listen", "ADDRESS:PORT", ARRAY(conf_listen, listens, listen_count), .max = 64,
+	    .text = {"Транспортен сертификат на този възел.",
+	        "A transport certificate of this node."}},
+	[CONF_LISTEN] = {"listen", "ADDRESS:PORT", ARRAY(conf_listen, listens, listen_count),
+	    .max = 64,
 	    .fixed = true,
-	    .text = {"Адрес, на който се приемат съобщения.", "An address where messages are received."}},
+	    .text = {"Адрес, на който се приемат съобщения.",
+	        "An address where messages are received."}},
 	[CONF_PARTICIPANT] = {"participant", "{GUID}", ARRAY(conf_participant, participants,
 	    participant_count), .max = 256, .fixed = true,
-	    .text = {"Участник, обслужван от този възел; първият изпраща, когато друг не е посочен.",
-	        "A participant that this node serves; the first one sends when no other is named."}},
+	    .text = {"Участник, обслужван от този възел; първият изпраща, когато друг не е "
+	    "посочен.",
+	        "A participant that this node serves; the first one sends when no other is "
+	        "named."}},
 	[CONF_PEER] = {"peer", "{GUID}", ARRAY(conf_peer, peers, peer_count), .max = 4096,
 	    .text = {"Изключения за друг участник.", "Exceptions for another participant."}},
 };

@@ -76,7 +76,8 @@ conf_write_sample(FILE *f, enum language l)
 	for (enum conf_section s = 0; s < CONF_SECTION_COUNT; s++) {
 		if (s != CONF_GENERAL) {
 			write_comment(f, conf_sections[s].text[l]);
-			fprintf(f, "%s[%s %s]\n", s == CONF_PEER ? "#" : "", conf_sections[s].name, arguments[s]);
+			fprintf(f, "%s[%s %s]\n", s == CONF_PEER ? "#" : "", conf_sections[s].name,
+				arguments[s]);
 		}
 		for (size_t i = 0; i < conf_option_count; i++) {
 			if (conf_options[i].section == s)
@@ -99,7 +100,9 @@ write_manual_option(FILE *f, const struct conf_option *o, enum language l)
 	if (o->required)
 		fputs(l == LANGUAGE_BG ? "; задължително" : "; required", f);
 	if (o->fixed || conf_sections[o->section].fixed)
-		fputs(l == LANGUAGE_BG ? "; променя се само с ново пускане" : "; changes with a new start only", f);
+		fputs(l == LANGUAGE_BG ? "; променя се само с ново пускане"
+				       : "; changes with a new start only",
+		      f);
 	fputc('\n', f);
 }
 
@@ -109,9 +112,11 @@ conf_write_manual(FILE *f, enum language l)
 	for (enum conf_section s = 0; s < CONF_SECTION_COUNT; s++) {
 		const struct conf_section_row *row = &conf_sections[s];
 		if (s == CONF_GENERAL)
-			fprintf(f, ".Ss %s\n", l == LANGUAGE_BG ? "Общи настройки" : "General options");
+			fprintf(f, ".Ss %s\n",
+				l == LANGUAGE_BG ? "Общи настройки" : "General options");
 		else
-			fprintf(f, ".Ss [%s %s]\n", row->name, row->argument), roff_write(f, row->text[l]);
+			fprintf(f, ".Ss [%s %s]\n", row->name, row->argument),
+			    roff_write(f, row->text[l]);
 		fputs(".Bl -tag -width Ds\n", f);
 		for (size_t i = 0; i < conf_option_count; i++) {
 			if (conf_options[i].section == s)

@@ -178,19 +178,20 @@ read_eik(const struct conf_option *o, const char *text, void *out)
 }
 
 static const struct type types[CONF_TYPE_COUNT] = {
-	[CONF_TEXT] = {read_text, NULL, true, false, {"текст", "text"}},
-	[CONF_PATH] = {read_path, NULL, true, false, {"път", "path"}},
-	[CONF_URL] = {read_url, NULL, true, false, {"адрес https://", "address, https://"}},
-	[CONF_EIK] = {read_eik, NULL, true, false, {"9 или 13 цифри", "9 or 13 digits"}},
-	[CONF_REFERENCE] = {read_path, NULL, true, false, {"име на [certificate]", "name of a [certificate]"}},
-	[CONF_FLAG] = {read_flag, NULL, false, false, {"yes или no", "yes or no"}},
-	[CONF_COUNT] = {read_count, no_units, false, true, {"цяло число", "whole number"}},
-	[CONF_NUMBER] = {read_large, no_units, false, true, {"цяло число", "whole number"}},
-	[CONF_SECONDS] = {read_large, time_units, false, true,
-	    {"време (s, min, h, d)", "duration (s, min, h, d)"}},
-	[CONF_BYTES] = {read_large, size_units, false, true,
-	    {"размер (KiB, MiB, GiB)", "size (KiB, MiB, GiB)"}},
-	[CONF_CHOICE] = {read_choice, NULL, false, false, {"", ""}},
+    [CONF_TEXT] = {read_text, NULL, true, false, {"текст", "text"}},
+    [CONF_PATH] = {read_path, NULL, true, false, {"път", "path"}},
+    [CONF_URL] = {read_url, NULL, true, false, {"адрес https://", "address, https://"}},
+    [CONF_EIK] = {read_eik, NULL, true, false, {"9 или 13 цифри", "9 or 13 digits"}},
+    [CONF_REFERENCE] =
+	{read_path, NULL, true, false, {"име на [certificate]", "name of a [certificate]"}},
+    [CONF_FLAG] = {read_flag, NULL, false, false, {"yes или no", "yes or no"}},
+    [CONF_COUNT] = {read_count, no_units, false, true, {"цяло число", "whole number"}},
+    [CONF_NUMBER] = {read_large, no_units, false, true, {"цяло число", "whole number"}},
+    [CONF_SECONDS] =
+	{read_large, time_units, false, true, {"време (s, min, h, d)", "duration (s, min, h, d)"}},
+    [CONF_BYTES] =
+	{read_large, size_units, false, true, {"размер (KiB, MiB, GiB)", "size (KiB, MiB, GiB)"}},
+    [CONF_CHOICE] = {read_choice, NULL, false, false, {"", ""}},
 };
 
 bool
@@ -221,7 +222,8 @@ conf_value_describe(const struct conf_option *o, enum language l, char *out, siz
 
 	if (o->type == CONF_CHOICE) {
 		for (unsigned i = 0; o->words[i] && n < size; i++)
-			n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", o->words[i]);
+			n +=
+			    (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", o->words[i]);
 	} else if (t->has_range) {
 		format_number(o, o->min, low);
 		format_number(o, o->max, high);

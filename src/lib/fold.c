@@ -70,8 +70,9 @@ look_alike(uint32_t c)
 	static const struct {
 		uint16_t cyrillic;
 		char latin;
-	} pairs[] = {{0x430, 'a'}, {0x432, 'b'}, {0x435, 'e'}, {0x43a, 'k'}, {0x43c, 'm'}, {0x43d, 'h'},
-	    {0x43e, 'o'}, {0x440, 'p'}, {0x441, 'c'}, {0x442, 't'}, {0x443, 'y'}, {0x445, 'x'}};
+	} pairs[] = {{0x430, 'a'}, {0x432, 'b'}, {0x435, 'e'}, {0x43a, 'k'},
+		     {0x43c, 'm'}, {0x43d, 'h'}, {0x43e, 'o'}, {0x440, 'p'},
+		     {0x441, 'c'}, {0x442, 't'}, {0x443, 'y'}, {0x445, 'x'}};
 
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		if (pairs[i].cyrillic == c)

@@ -172,7 +172,8 @@ ipc_flush(struct ipc *ipc)
 			batch_sent(ipc, b);
 			continue;
 		}
-		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS) {
+		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ||
+		    errno == ETOOMANYREFS) {
 			wait_to_send(ipc, errno);
 			return;
 		}
@@ -419,7 +420,8 @@ bool
 ipc_send(struct ipc *ipc, uint16_t type, uint64_t id, const void *payload, size_t len,
     const int *fds, unsigned nfds)
 {
-	struct frame_header h = {.len = (uint32_t)len, .type = type, .nfds = (uint16_t)nfds, .id = id};
+	struct frame_header h = {
+	    .len = (uint32_t)len, .type = type, .nfds = (uint16_t)nfds, .id = id};
 
 	if (len <= IPC_PAYLOAD_MAX && nfds <= IPC_FRAME_FDS && enqueue(ipc, &h, payload, fds))
 		return true;

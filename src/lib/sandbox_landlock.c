@@ -86,7 +86,8 @@ sandbox_landlock_restrict(unsigned allow, const char *directory)
 	if (abi == 0)
 		return true;
 	if (abi >= 4) {
-		attr.handled_access_net = NET_BIND_TCP | (allow & SANDBOX_CONNECT ? 0 : NET_CONNECT_TCP);
+		attr.handled_access_net =
+		    NET_BIND_TCP | (allow & SANDBOX_CONNECT ? 0 : NET_CONNECT_TCP);
 		size = offsetof(struct ruleset_attr, scoped);
 	}
 	if (abi >= 6) {

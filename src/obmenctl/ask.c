@@ -177,8 +177,8 @@ print_refusal(struct ctl *ctl, const json_t *answer)
 	snprintf(text, sizeof text, "%s%s%s%s. %s", t.what, *detail ? " (" : "", detail,
 	    *detail ? ")" : "", t.means);
 	say_sentences(ctl, ctl->err, text);
-	snprintf(text, sizeof text, "%s: %s [%s]", say(ctl, "Какво да направите", "What to do"), t.todo,
-	    code);
+	snprintf(text, sizeof text, "%s: %s [%s]", say(ctl, "Какво да направите", "What to do"),
+		 t.todo, code);
 	say_sentences(ctl, ctl->err, text);
 }
 

@@ -31,7 +31,8 @@ write_examples(FILE *f, const char *lines)
 static void
 option_words(const struct option_row *o, enum language l, char *out, size_t size)
 {
-	snprintf(out, size, "--%s%s%s", o->name, o->metavar[l] ? " " : "", o->metavar[l] ? o->metavar[l] : "");
+	snprintf(out, size, "--%s%s%s", o->name, o->metavar[l] ? " " : "",
+		 o->metavar[l] ? o->metavar[l] : "");
 }
 
 static void
@@ -82,10 +83,11 @@ write_synopsis(const struct ctl *ctl, const struct verb_row *v, FILE *f)
 {
 	enum language l = ctl->language;
 
-	fprintf(f, "  obmenctl %s%s%s", v->words[0], v->words[1] ? " " : "", v->words[1] ? v->words[1] : "");
+	fprintf(f, "  obmenctl %s%s%s", v->words[0], v->words[1] ? " " : "",
+		v->words[1] ? v->words[1] : "");
 	for (const struct positional_row *p = v->positionals; p->key; p++)
-		fprintf(f, " %s%s%s%s", p->required ? "" : "[", p->metavar[l], p->required ? "" : "]",
-		    p->several ? "..." : "");
+		fprintf(f, " %s%s%s%s", p->required ? "" : "[", p->metavar[l],
+			p->required ? "" : "]", p->several ? "..." : "");
 	for (const struct option_row *o = v->options; o->name; o++) {
 		if (o->required)
 			fprintf(f, " --%s %s", o->name, o->metavar[l]);
@@ -176,7 +178,8 @@ run_help(struct ctl *ctl, struct command *c)
 
 	for (size_t i = 0; first && i < verb_row_count; i++) {
 		const struct verb_row *v = &verb_rows[i];
-		if (strcmp(v->words[0], first) != 0 || (second && (!v->words[1] || strcmp(v->words[1], second) != 0)))
+		if (strcmp(v->words[0], first) != 0 ||
+		    (second && (!v->words[1] || strcmp(v->words[1], second) != 0)))
 			continue;
 		if (found)
 			fputc('\n', ctl->out);

@@ -46,9 +46,11 @@ write_manual(const char *argument)
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		size_t len = strlen(parts[i].name);
-		if (strncmp(argument, parts[i].name, len) != 0 || (argument[len] && argument[len] != '='))
+		if (strncmp(argument, parts[i].name, len) != 0 ||
+		    (argument[len] && argument[len] != '='))
 			continue;
-		parts[i].write(stdout, strcmp(argument + len, "=bg") == 0 ? LANGUAGE_BG : LANGUAGE_EN);
+		parts[i].write(stdout,
+			       strcmp(argument + len, "=bg") == 0 ? LANGUAGE_BG : LANGUAGE_EN);
 		return true;
 	}
 	return false;

@@ -38,7 +38,9 @@ complain(struct parsing *p, const char *fmt, ...)
 static json_t *
 place(struct command *c, enum option_place where)
 {
-	return where == PLACE_REQUEST ? c->request : where == PLACE_DOCUMENT ? c->document : c->local;
+	return where == PLACE_REQUEST    ? c->request
+	       : where == PLACE_DOCUMENT ? c->document
+					 : c->local;
 }
 
 static json_t *
@@ -73,9 +75,10 @@ set_number(struct parsing *p, const struct option_row *o, const char *text)
 	errno = 0;
 	long long n = strtoll(text, &end, 10);
 	if (*end || end == text || errno || n < 0)
-		return complain(p,
-		    SAY(p->ctl, "--%s очаква число, а не „%s“", "--%s takes a number, not \"%s\""), o->name,
-		    text);
+		return complain(
+		    p,
+		    SAY(p->ctl, "--%s очаква число, а не „%s“", "--%s takes a number, not \"%s\""),
+		    o->name, text);
 	json_object_set_new(place(p->command, o->place), o->key, json_integer(n));
 	return true;
 }
@@ -123,19 +126,22 @@ long_option(struct parsing *p, const char *word)
 	if (!o && p->command->verb)
 		o = find_in(p->command->verb->options, word, len, &n);
 	if (!o && n.best)
-		return complain(p, SAY(p->ctl, "няма опция --%s; може би --%s", "no option --%s; perhaps --%s"),
+		return complain(
+		    p, SAY(p->ctl, "няма опция --%s; може би --%s", "no option --%s; perhaps --%s"),
 		    name, n.best);
 	if (!o)
 		return complain(p, SAY(p->ctl, "няма опция --%s", "no option --%s"), name);
 	const char *value = word[len] ? word + len + 1 : NULL;
 	if (o->type == OPTION_FLAG) {
 		if (value)
-			return complain(p, SAY(p->ctl, "--%s не приема стойност", "--%s takes no value"), name);
+			return complain(
+			    p, SAY(p->ctl, "--%s не приема стойност", "--%s takes no value"), name);
 		return set_option(p, o, "");
 	}
 	if (!value) {
 		if (p->at >= p->argc)
-			return complain(p, SAY(p->ctl, "--%s очаква стойност", "--%s needs a value"), name);
+			return complain(
+			    p, SAY(p->ctl, "--%s очаква стойност", "--%s needs a value"), name);
 		value = p->argv[p->at++];
 	}
 	return set_option(p, o, value);
@@ -170,7 +176,8 @@ static void
 offer_verbs(struct nearest *n, unsigned word, const char *first)
 {
 	for (size_t i = 0; i < verb_row_count; i++) {
-		if ((word == 0 || strcmp(verb_rows[i].words[0], first) == 0) && verb_rows[i].words[word])
+		if ((word == 0 || strcmp(verb_rows[i].words[0], first) == 0) &&
+		    verb_rows[i].words[word])
 			nearest_offer(n, verb_rows[i].words[word]);
 	}
 }
@@ -184,16 +191,18 @@ unknown_verb(struct parsing *p, const char *first, const char *second)
 	offer_verbs(&m, 1, first);
 	bool known = n.best && strcmp(n.best, first) == 0;
 	if (!known && n.best)
-		return complain(p, SAY(p->ctl, "няма команда %s; може би %s", "no command %s; perhaps %s"),
+		return complain(
+		    p, SAY(p->ctl, "няма команда %s; може би %s", "no command %s; perhaps %s"),
 		    first, n.best);
 	if (!known)
 		return complain(p, SAY(p->ctl, "няма команда %s", "no command %s"), first);
 	if (!second)
 		return complain(p, SAY(p->ctl, "%s: коя команда?", "%s: which command?"), first);
 	if (m.best)
-		return complain(p,
-		    SAY(p->ctl, "няма команда %s %s; може би %s", "no command %s %s; perhaps %s"), first, second,
-		    m.best);
+		return complain(
+		    p,
+		    SAY(p->ctl, "няма команда %s %s; може би %s", "no command %s %s; perhaps %s"),
+		    first, second, m.best);
 	return complain(p, SAY(p->ctl, "няма команда %s %s", "no command %s %s"), first, second);
 }
 
@@ -272,7 +281,8 @@ check_required(struct parsing *p)
 
 	for (const struct positional_row *row = v->positionals; row->key; row++) {
 		if (row->required && !json_object_get(place(p->command, row->place), row->key))
-			return complain(p, SAY(p->ctl, "липсва %s", "%s is missing"), row->metavar[p->ctl->language]);
+			return complain(p, SAY(p->ctl, "липсва %s", "%s is missing"),
+					row->metavar[p->ctl->language]);
 	}
 	for (const struct option_row *o = v->options; o->name; o++) {
 		if (o->required && !json_object_get(place(p->command, o->place), o->key))
@@ -300,7 +310,8 @@ command_parse(struct ctl *ctl, int argc, char **argv, struct command *c)
 {
 	struct parsing p = {.ctl = ctl, .command = c, .argc = argc, .argv = argv, .at = 1};
 
-	*c = (struct command){.request = json_object(), .document = json_object(), .local = json_object()};
+	*c = (struct command){
+	    .request = json_object(), .document = json_object(), .local = json_object()};
 	find_language(ctl, argc, argv);
 	if (!parse_words(&p) || !apply_globals(&p))
 		return false;

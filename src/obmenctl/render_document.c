@@ -15,7 +15,8 @@ number_text(const struct ctl *ctl, const json_t *d, const char *prefix, char *ou
 	date = say_day(ctl, text_of(d, key), day);
 	snprintf(key, sizeof key, "%snumber", prefix);
 	if (*text_of(d, key))
-		snprintf(out, size, "%s%s%s", text_of(d, key), *date ? say(ctl, " от ", " of ") : "", date);
+		snprintf(out, size, "%s%s%s", text_of(d, key),
+			 *date ? say(ctl, " от ", " of ") : "", date);
 	else
 		snprintf(out, size, "%s", "");
 	snprintf(key, sizeof key, "%suri_sequence", prefix);
@@ -85,8 +86,8 @@ say_next(const struct ctl *ctl, const json_t *d)
 	snprintf(text, sizeof text, "%s, %s", words, say_moment(ctl, text_of(next, "at"), at));
 	if (number_of(next, "attempts") > 0) {
 		size_t n = strlen(text);
-		snprintf(text + n, sizeof text - n, " (%s: %lld)", say(ctl, "опити досега", "tries so far"),
-		    number_of(next, "attempts"));
+		snprintf(text + n, sizeof text - n, " (%s: %lld)",
+			 say(ctl, "опити досега", "tries so far"), number_of(next, "attempts"));
 	}
 	say_line(ctl, say(ctl, "Следва", "Next"), text);
 }
@@ -106,7 +107,8 @@ say_acts(const struct ctl *ctl, const json_t *d)
 		text = say(ctl, "възелът, сам", "the node, by itself");
 	else if (strcmp(acts, "peer") == 0)
 		text = say(ctl, "получателят", "the recipient");
-	else if (strcmp(text_of(d, "state"), "failed") == 0 || strcmp(text_of(d, "state"), "expired") == 0)
+	else if (strcmp(text_of(d, "state"), "failed") == 0 ||
+		 strcmp(text_of(d, "state"), "expired") == 0)
 		text = say(ctl, "Вие: вижте причината; изпратете наново или по друг път",
 		    "you: see the reason; send again or another way");
 	say_line(ctl, say(ctl, "Ред е на", "Whose turn"), text);
@@ -135,24 +137,28 @@ say_head(struct ctl *ctl, const json_t *d)
 	const json_t *details = json_object_get(d, "details");
 	char text[1024], at[64];
 
-	snprintf(text, sizeof text, "%s %lld  %s", in ? say(ctl, "Входящ документ", "Incoming document")
-	                                              : say(ctl, "Изходящ документ", "Outgoing document"),
-	    number_of(d, "id"), text_of(d, "guid"));
+	snprintf(text, sizeof text, "%s %lld  %s",
+		 in ? say(ctl, "Входящ документ", "Incoming document")
+		    : say(ctl, "Изходящ документ", "Outgoing document"),
+		 number_of(d, "id"), text_of(d, "guid"));
 	say_title(ctl, text);
-	snprintf(text, sizeof text, "%s, %s %s", say_state(ctl, text_of(d, "state")), say(ctl, "от", "since"),
-	    say_moment(ctl, text_of(d, "since"), at));
+	snprintf(text, sizeof text, "%s, %s %s", say_state(ctl, text_of(d, "state")),
+		 say(ctl, "от", "since"), say_moment(ctl, text_of(d, "since"), at));
 	say_line(ctl, say(ctl, "Състояние", "State"), text);
 	peer_text(ctl, json_object_get(d, "peer"), text, sizeof text);
 	say_line(ctl, in ? say(ctl, "От", "From") : say(ctl, "До", "To"), text);
-	say_line(ctl, say(ctl, "Наш номер", "Our number"), number_text(ctl, d, "", text, sizeof text));
+	say_line(ctl, say(ctl, "Наш номер", "Our number"),
+		 number_text(ctl, d, "", text, sizeof text));
 	say_line(ctl, say(ctl, "Техен номер", "Their number"),
 	    number_text(ctl, d, "peer_", text, sizeof text));
 	say_line(ctl, say(ctl, "Относно", "About"), text_of(d, "about"));
 	say_line(ctl, say(ctl, "Вид", "Kind"), text_of(d, "kind"));
 	say_line(ctl, say(ctl, "Бележка", "Comment"), text_of(details, "comment"));
 	say_line(ctl, say(ctl, "На вниманието", "Attention"), text_of(details, "attention_to"));
-	say_line(ctl, say(ctl, "Искан срок", "Close by"), say_day(ctl, text_of(details, "date_close"), at));
-	say_line(ctl, say(ctl, "Очакван край", "Expected end"), say_day(ctl, text_of(d, "date_close"), at));
+	say_line(ctl, say(ctl, "Искан срок", "Close by"),
+		 say_day(ctl, text_of(details, "date_close"), at));
+	say_line(ctl, say(ctl, "Очакван край", "Expected end"),
+		 say_day(ctl, text_of(d, "date_close"), at));
 	say_correspondents(ctl, details);
 	say_attachments(ctl, details);
 	say_reason(ctl, d);
@@ -198,7 +204,8 @@ say_evidence(struct ctl *ctl, const json_t *d)
 		table_cell(t, text_of(e, "what"));
 		table_cell(t, say_size(ctl, number_of(e, "bytes"), size));
 		table_cell(t, say_moment(ctl, text_of(e, "at"), at));
-		snprintf(place, sizeof place, "%s %lld", say(ctl, "ред", "row"), number_of(e, "row"));
+		snprintf(place, sizeof place, "%s %lld", say(ctl, "ред", "row"),
+			 number_of(e, "row"));
 		table_cell(t, *text_of(e, "file") ? text_of(e, "file") : place);
 	}
 	table_print(t, 2);
@@ -277,7 +284,8 @@ render_queue(struct ctl *ctl, const json_t *answer)
 	json_t *d;
 
 	if (json_array_size(list) == 0) {
-		fprintf(ctl->err, "%s\n", say(ctl, "Нищо не чака за изпращане.", "Nothing waits to be sent."));
+		fprintf(ctl->err, "%s\n",
+			say(ctl, "Нищо не чака за изпращане.", "Nothing waits to be sent."));
 		return;
 	}
 	struct table *t = table_new(ctl);
@@ -296,7 +304,8 @@ render_queue(struct ctl *ctl, const json_t *answer)
 		table_cell(t, say_state(ctl, text_of(d, "state")));
 		table_cell(t, say_moment(ctl, text_of(next, "at"), text));
 		table_cell(t, tries);
-		table_cell(t, *text_of(peer, "name") ? text_of(peer, "name") : text_of(peer, "guid"));
+		table_cell(t,
+			   *text_of(peer, "name") ? text_of(peer, "name") : text_of(peer, "guid"));
 		table_cell(t, f.what);
 	}
 	table_print(t, 0);

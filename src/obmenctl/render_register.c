@@ -12,7 +12,8 @@ render_participant(struct ctl *ctl, const json_t *answer)
 	say_title(ctl, text_of(p, "name"));
 	say_line(ctl, "GUID", text_of(p, "guid"));
 	say_line(ctl, say(ctl, "ЕИК", "EIK"), text_of(p, "eik"));
-	say_line(ctl, say(ctl, "Състояние", "Status"), say_participant_status(ctl, text_of(p, "status")));
+	say_line(ctl, say(ctl, "Състояние", "Status"),
+		 say_participant_status(ctl, text_of(p, "status")));
 	say_line(ctl, say(ctl, "Адрес", "Address"), text_of(p, "uri"));
 	say_line(ctl, say(ctl, "Сертификат", "Certificate"), text_of(p, "certificate_serial"));
 	say_line(ctl, say(ctl, "Услуга", "Service"), text_of(p, "service_name"));
@@ -21,7 +22,8 @@ render_participant(struct ctl *ctl, const json_t *answer)
 	say_line(ctl, say(ctl, "Факс", "Fax"), text_of(p, "fax"));
 	say_line(ctl, say(ctl, "Е-поща", "E-mail"), text_of(p, "email"));
 	say_line(ctl, say(ctl, "Към", "Part of"), text_of(p, "parent"));
-	say_line(ctl, say(ctl, "Променен", "Changed"), say_moment(ctl, text_of(p, "last_change"), at));
+	say_line(ctl, say(ctl, "Променен", "Changed"),
+		 say_moment(ctl, text_of(p, "last_change"), at));
 	if (json_is_true(json_object_get(p, "own")))
 		say_line(ctl, say(ctl, "Този възел", "This node"),
 		    say(ctl, "да, обслужва се тук", "yes, served here"));
@@ -56,9 +58,11 @@ source_text(const struct ctl *ctl, const char *source)
 {
 	static const struct {
 		const char *name, *bg, *en;
-	} words[] = {{"full", "пълен списък", "full list"}, {"increment", "нови записи", "new records"},
-	    {"lookup", "търсене на участник", "look-up of a participant"},
-	    {"disk", "копие на диска", "copy on disk"}, {"accepted", "приет от човек", "accepted by a person"}};
+	} words[] = {{"full", "пълен списък", "full list"},
+		     {"increment", "нови записи", "new records"},
+		     {"lookup", "търсене на участник", "look-up of a participant"},
+		     {"disk", "копие на диска", "copy on disk"},
+		     {"accepted", "приет от човек", "accepted by a person"}};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		if (strcmp(words[i].name, source) == 0)
@@ -77,9 +81,12 @@ say_held(struct ctl *ctl, const json_t *held)
 		return;
 	snprintf(text, sizeof text, "%s. %s %s [%s]", t.what, t.means, t.todo, t.code);
 	say_sentences(ctl, ctl->out, text);
-	fprintf(ctl->out,
-	    SAY(ctl, "  Кандидат %lld: изчезват %lld, променят се %lld, нови %lld (беше %lld, става %lld)\n",
-	        "  Candidate %lld: %lld vanish, %lld change, %lld new (was %lld, becomes %lld)\n"),
+	fprintf(
+	    ctl->out,
+	    SAY(ctl,
+		"  Кандидат %lld: изчезват %lld, променят се %lld, нови %lld (беше %lld, става "
+		"%lld)\n",
+		"  Candidate %lld: %lld vanish, %lld change, %lld new (was %lld, becomes %lld)\n"),
 	    number_of(held, "candidate"), number_of(held, "vanished"), number_of(held, "changed"),
 	    number_of(held, "added"), number_of(held, "before"), number_of(held, "after"));
 }
@@ -107,10 +114,12 @@ render_register(struct ctl *ctl, const json_t *answer)
 	say_line(ctl, say(ctl, "Участници", "Participants"), text);
 	say_line(ctl, say(ctl, "Адрес", "Address"), text_of(answer, "url"));
 	say_line(ctl, say(ctl, "Източник", "Source"), source_text(ctl, text_of(answer, "source")));
-	say_line(ctl, say(ctl, "Пълен списък", "Full list"), say_moment(ctl, text_of(answer, "fetched"), at));
+	say_line(ctl, say(ctl, "Пълен списък", "Full list"),
+		 say_moment(ctl, text_of(answer, "fetched"), at));
 	if (*text_of(answer, "checked")) {
-		snprintf(text, sizeof text, "%s (%s %s)", say_moment(ctl, text_of(answer, "checked"), at),
-		    say(ctl, "преди", "age"), say_duration(ctl, number_of(answer, "age_seconds"), age));
+		snprintf(text, sizeof text, "%s (%s %s)",
+			 say_moment(ctl, text_of(answer, "checked"), at), say(ctl, "преди", "age"),
+			 say_duration(ctl, number_of(answer, "age_seconds"), age));
 		say_line(ctl, say(ctl, "Отговорил", "Last answer"), text);
 	}
 	say_line(ctl, say(ctl, "Следва", "Next"),
@@ -122,8 +131,9 @@ void
 render_register_refresh(struct ctl *ctl, const json_t *answer)
 {
 	fprintf(ctl->out,
-	    SAY(ctl, "Регистърът е взет: %lld участници.\n", "The register was fetched: %lld participants.\n"),
-	    number_of(answer, "count"));
+		SAY(ctl, "Регистърът е взет: %lld участници.\n",
+		    "The register was fetched: %lld participants.\n"),
+		number_of(answer, "count"));
 	say_held(ctl, json_object_get(answer, "held"));
 }
 
@@ -136,9 +146,9 @@ say_changes(struct ctl *ctl, const char *mark, const json_t *list)
 	json_array_foreach (list, i, p) {
 		fprintf(ctl->out, "%s %-13s %s %s\n", mark, text_of(p, "eik"), text_of(p, "guid"),
 		    text_of(p, "name"));
-		json_array_foreach (json_object_get(p, "fields"), k, field)
-			fprintf(ctl->out, "    %s: %s -> %s\n", text_of(field, "field"), text_of(field, "old"),
-			    text_of(field, "new"));
+		json_array_foreach(json_object_get(p, "fields"), k, field)
+		    fprintf(ctl->out, "    %s: %s -> %s\n", text_of(field, "field"),
+			    text_of(field, "old"), text_of(field, "new"));
 	}
 }
 
@@ -148,7 +158,8 @@ render_register_diff(struct ctl *ctl, const json_t *answer)
 	const json_t *held = json_object_get(answer, "held");
 
 	if (!held) {
-		fprintf(ctl->out, "%s\n", say(ctl, "Няма задържан регистър.", "No register is held."));
+		fprintf(ctl->out, "%s\n",
+			say(ctl, "Няма задържан регистър.", "No register is held."));
 		return;
 	}
 	say_held(ctl, held);

@@ -36,8 +36,9 @@ say_participants(struct ctl *ctl, const json_t *list)
 	json_array_foreach (list, i, p) {
 		table_cell(t, text_of(p, "eik"));
 		table_cell(t, text_of(p, "name"));
-		table_cell(t, *text_of(p, "status") ? say_participant_status(ctl, text_of(p, "status"))
-		                                    : say(ctl, "не е в регистъра", "not in the register"));
+		table_cell(t, *text_of(p, "status")
+				  ? say_participant_status(ctl, text_of(p, "status"))
+				  : say(ctl, "не е в регистъра", "not in the register"));
 		table_cell(t, text_of(p, "uri"));
 	}
 	table_print(t, 2);
@@ -53,8 +54,8 @@ say_states(struct ctl *ctl, const char *label, const json_t *states)
 
 	json_object_foreach ((json_t *)states, name, count) {
 		size_t n = strlen(text);
-		snprintf(text + n, sizeof text - n, "%s%s %lld", n ? ", " : "", say_state(ctl, name),
-		    (long long)json_integer_value(count));
+		snprintf(text + n, sizeof text - n, "%s%s %lld", n ? ", " : "",
+			 say_state(ctl, name), (long long)json_integer_value(count));
 	}
 	say_line(ctl, label, *text ? text : say(ctl, "няма", "none"));
 }
@@ -83,7 +84,8 @@ say_certificates(struct ctl *ctl, const json_t *signer)
 
 	json_array_foreach (json_object_get(signer, "keys"), i, k) {
 		if (i == 0)
-			say_title(ctl, say(ctl, "Транспортни сертификати", "Transport certificates"));
+			say_title(ctl,
+				  say(ctl, "Транспортни сертификати", "Transport certificates"));
 		snprintf(text, sizeof text, "%s %s (%lld %s)", say(ctl, "до", "until"),
 		    say_day(ctl, text_of(k, "not_after"), day), number_of(k, "days_left"),
 		    say(ctl, "дни", "days"));
@@ -101,7 +103,8 @@ say_register(struct ctl *ctl, const json_t *r)
 	say_title(ctl, say(ctl, "Регистър", "Register"));
 	snprintf(text, sizeof text, "%lld", number_of(r, "count"));
 	say_line(ctl, say(ctl, "Участници", "Participants"), text);
-	say_line(ctl, say(ctl, "Отговорил", "Last answer"), say_moment(ctl, text_of(r, "checked"), at));
+	say_line(ctl, say(ctl, "Отговорил", "Last answer"),
+		 say_moment(ctl, text_of(r, "checked"), at));
 }
 
 static void
@@ -121,7 +124,8 @@ say_roles(struct ctl *ctl, const json_t *roles)
 		if (json_is_object(r)) {
 			snprintf(at, sizeof at, "%s ", say(ctl, "от", "since"));
 			char moment[64];
-			strncat(at, say_moment(ctl, text_of(r, "since"), moment), sizeof at - strlen(at) - 1);
+			strncat(at, say_moment(ctl, text_of(r, "since"), moment),
+				sizeof at - strlen(at) - 1);
 			table_cell(t, at);
 			table_cell(t, say_size(ctl, number_of(r, "memory_peak"), size));
 		} else {

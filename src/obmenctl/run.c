@@ -41,7 +41,8 @@ attach_files(struct ctl *ctl, struct command *c, int fds[CTL_FDS_MAX], unsigned 
 		const char *path = json_string_value(file);
 		int fd = i < CTL_FDS_MAX ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 		if (fd < 0) {
-			snprintf(detail, sizeof detail, "%s: %s", path, strerror(i < CTL_FDS_MAX ? errno : E2BIG));
+			snprintf(detail, sizeof detail, "%s: %s", path,
+				 strerror(i < CTL_FDS_MAX ? errno : E2BIG));
 			print_fault(ctl, FAULT_FILE_UNREADABLE, detail);
 			close_all(fds, *nfds);
 			json_decref(list);
@@ -111,7 +112,9 @@ wait_for_end(struct ctl *ctl, const char *document, long long seconds)
 static void
 say_sent(struct ctl *ctl, const json_t *answer)
 {
-	fprintf(ctl->out, SAY(ctl, "Прието за изпращане: документ %lld, %s\n", "Accepted: document %lld, %s\n"),
+	fprintf(
+	    ctl->out,
+	    SAY(ctl, "Прието за изпращане: документ %lld, %s\n", "Accepted: document %lld, %s\n"),
 	    number_of(answer, "id"), text_of(answer, "document"));
 }
 
@@ -152,7 +155,8 @@ run_send(struct ctl *ctl, struct command *c)
 	if (*parent) {
 		char text[GUID_TEXT_SIZE];
 		guid_format(&g, text);
-		json_object_set_new(c->document, "parent", json_pack("{s:s}", "document_guid", text));
+		json_object_set_new(c->document, "parent",
+				    json_pack("{s:s}", "document_guid", text));
 	}
 	if (!attach_files(ctl, c, fds, &nfds))
 		return EXIT_REFUSED;
@@ -203,7 +207,8 @@ safe_name(const char *name, char *out, size_t size)
 
 /* Asks for the document, and gives attachment number n (from 1), borrowed from *shown. */
 static const json_t *
-find_attachment(struct ctl *ctl, struct command *c, long n, json_t **shown, enum exit_status *status)
+find_attachment(struct ctl *ctl, struct command *c, long n, json_t **shown,
+		enum exit_status *status)
 {
 	json_t *request = json_pack("{s:s, s:O}", "verb", "document.show", "document",
 	    json_object_get(c->request, "document"));
@@ -231,7 +236,8 @@ say_saved(struct ctl *ctl, const char *path, long long bytes)
 	char size[32];
 
 	if (ctl->json) {
-		json_t *j = json_pack("{s:b, s:s, s:I}", "ok", 1, "output", path, "bytes", (json_int_t)bytes);
+		json_t *j = json_pack("{s:b, s:s, s:I}", "ok", 1, "output", path, "bytes",
+				      (json_int_t)bytes);
 		print_json(ctl, j);
 		json_decref(j);
 	} else {

@@ -52,7 +52,8 @@ say_day(const struct ctl *ctl, const char *iso, char out[64])
 char *
 say_size(const struct ctl *ctl, long long bytes, char out[32])
 {
-	static const char *const units[][2] = {{"Б", "B"}, {"КБ", "KB"}, {"МБ", "MB"}, {"ГБ", "GB"}};
+	static const char *const units[][2] = {
+	    {"Б", "B"}, {"КБ", "KB"}, {"МБ", "MB"}, {"ГБ", "GB"}};
 	double n = (double)bytes;
 	size_t u = 0;
 
@@ -173,7 +174,8 @@ say_line(const struct ctl *ctl, const char *label, const char *value)
 void
 say_title(const struct ctl *ctl, const char *title)
 {
-	fprintf(ctl->out, "%s%s%s\n", ctl->bold ? "\033[1m" : "", title, ctl->bold ? "\033[0m" : "");
+	fprintf(ctl->out, "%s%s%s\n", ctl->bold ? "\033[1m" : "", title,
+		ctl->bold ? "\033[0m" : "");
 }
 
 void

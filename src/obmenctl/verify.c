@@ -32,7 +32,8 @@ c14n_name(enum c14n_method m)
 static const char *
 digest_name(enum digest_method m)
 {
-	static const char *const names[DIGEST_METHOD_COUNT] = {"", "sha1", "sha256", "sha384", "sha512"};
+	static const char *const names[DIGEST_METHOD_COUNT] = {"", "sha1", "sha256", "sha384",
+							       "sha512"};
 
 	return (unsigned)m < DIGEST_METHOD_COUNT && names[m] ? names[m] : "";
 }
@@ -88,17 +89,19 @@ add_certificate(json_t *j, const struct verify_report *r)
 		return;
 	hex(r->certificate_sha256, sizeof r->certificate_sha256, print);
 	json_object_set_new(j, "certificate",
-	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:b}", "subject", r->subject, "issuer",
-	        r->issuer, "common_name", r->common_name, "serial", r->serial_hex, "eik", r->eik,
-	        "not_before", moment_json(r->not_before), "not_after", moment_json(r->not_after),
-	        "sha256", print, "chain_checked", r->chain_checked));
+			    json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:b}", "subject",
+				      r->subject, "issuer", r->issuer, "common_name",
+				      r->common_name, "serial", r->serial_hex, "eik", r->eik,
+				      "not_before", moment_json(r->not_before), "not_after",
+				      moment_json(r->not_after), "sha256", print, "chain_checked",
+				      r->chain_checked));
 }
 
 static json_t *
 report_json(const struct verify_report *r)
 {
-	json_t *j = json_pack("{s:b, s:b, s:b, s:o, s:I}", "ok", 1, "valid", r->valid, "intact", r->intact,
-	    "at", moment_json(r->at), "bytes", (json_int_t)r->bytes);
+	json_t *j = json_pack("{s:b, s:b, s:b, s:o, s:I}", "ok", 1, "valid", r->valid, "intact",
+			      r->intact, "at", moment_json(r->at), "bytes", (json_int_t)r->bytes);
 
 	if (r->fault != FAULT_NONE) {
 		json_object_set_new(j, "fault", json_string(fault_code(r->fault)));
@@ -168,7 +171,8 @@ say_certificate(const struct ctl *ctl, const struct verify_report *r)
 	say_when(ctl, say(ctl, "Валиден до", "Valid to"), r->not_after);
 	say_line(ctl, "SHA-256", print);
 	say_line(ctl, say(ctl, "Верига", "Chain"),
-	    r->chain_checked ? say(ctl, "проверена", "checked") : say(ctl, "не е проверявана", "not checked"));
+		 r->chain_checked ? say(ctl, "проверена", "checked")
+				  : say(ctl, "не е проверявана", "not checked"));
 }
 
 static void

@@ -24,8 +24,10 @@ give_to_group(const struct conf *c, const char *path)
 	const struct group *g = *c->user_prefix ? getgrnam(c->user_prefix) : NULL;
 	struct stat st;
 
-	if (g && stat(path, &st) == 0 && st.st_gid != g->gr_gid && chown(path, (uid_t)-1, g->gr_gid) < 0)
-		log_warning("control.group", "group=%s reason=\"%s\"", c->user_prefix, strerror(errno));
+	if (g && stat(path, &st) == 0 && st.st_gid != g->gr_gid &&
+	    chown(path, (uid_t)-1, g->gr_gid) < 0)
+		log_warning("control.group", "group=%s reason=\"%s\"", c->user_prefix,
+			    strerror(errno));
 }
 
 static int

@@ -140,7 +140,8 @@ client_answer(struct client *c, const json_t *answer, const int *fds, unsigned n
 			close(fds[i]);
 	}
 	if (!text || c->out.failed)
-		shutdown(c->fd, SHUT_RDWR); /* out of memory: it hears the end, and the loop frees it */
+		shutdown(c->fd,
+			 SHUT_RDWR); /* out of memory: it hears the end, and the loop frees it */
 	free(text);
 	/* From the loop, never from here: the caller may still use the client. */
 	event_active(c->writable, EV_WRITE, 0);
@@ -150,7 +151,8 @@ client_answer(struct client *c, const json_t *answer, const int *fds, unsigned n
 static void
 reject_line(struct client *c, const char *why)
 {
-	json_t *j = json_pack("{s:b, s:s, s:s}", "ok", 0, "fault", fault_code(FAULT_USAGE), "detail", why);
+	json_t *j =
+	    json_pack("{s:b, s:s, s:s}", "ok", 0, "fault", fault_code(FAULT_USAGE), "detail", why);
 
 	close_all(c->in_fds, &c->in_nfds);
 	c->control->refused++;
@@ -257,7 +259,8 @@ readable_cb(evutil_socket_t fd, short what, void *arg)
 void
 client_new(struct control *control, int fd)
 {
-	struct client *c = control->client_count < CONTROL_CLIENTS_MAX ? calloc(1, sizeof *c) : NULL;
+	struct client *c =
+	    control->client_count < CONTROL_CLIENTS_MAX ? calloc(1, sizeof *c) : NULL;
 	socklen_t len = sizeof c->person;
 
 	if (!c) {

@@ -23,7 +23,8 @@ find_sender(const struct request *r, const char *from)
 	if (guid_parse_lenient(&g, from))
 		return conf_participant(c, &g);
 	for (unsigned i = 0; i < c->participant_count; i++) {
-		if (strcmp(c->participants[i].eik, from) == 0 || strcmp(c->participants[i].name, from) == 0)
+		if (strcmp(c->participants[i].eik, from) == 0 ||
+		    strcmp(c->participants[i].name, from) == 0)
 			return &c->participants[i];
 	}
 	if (participant_resolve(r->control->snapshot, from, &p) != FAULT_NONE)
@@ -60,7 +61,8 @@ describe_attachment(json_t *attachment, int fd, const char **detail)
 		return FAULT_FILE_UNREADABLE;
 	json_object_set_new(attachment, "size", json_integer(st.st_size));
 	if (!json_object_get(attachment, "mime_type"))
-		json_object_set_new(attachment, "mime_type", json_string(mime_type(name, head, (size_t)n)));
+		json_object_set_new(attachment, "mime_type",
+				    json_string(mime_type(name, head, (size_t)n)));
 	return FAULT_NONE;
 }
 
@@ -140,8 +142,9 @@ submit_query(const struct conf_participant *sender, const struct participant *to
 
 	guid_format(&sender->guid, from);
 	guid_format(&to->guid, guid);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:O}", "verb", "submit", "sender", from, "recipient",
-	    guid, "recipient_name", to->name, "recipient_eik", to->eik, "document", document);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:O}", "verb", "submit", "sender", from,
+			 "recipient", guid, "recipient_name", to->name, "recipient_eik", to->eik,
+			 "document", document);
 }
 
 void
@@ -214,6 +217,7 @@ document_save(struct request *r)
 	const char *document = json_string_value(json_object_get(r->arguments, "document"));
 
 	request_ask(r, ROLE_STORE, 0,
-	    json_pack("{s:s, s:s, s:s}", "verb", "document.body", "document", document, "which", "message"),
-	    NULL, 0, on_body);
+		    json_pack("{s:s, s:s, s:s}", "verb", "document.body", "document", document,
+			      "which", "message"),
+		    NULL, 0, on_body);
 }

@@ -41,7 +41,8 @@ participant_json(const struct control *c, const struct participant *p)
 		when_format(p->last_change, at);
 		set_text(j, "last_change", at);
 	}
-	json_object_set_new(j, "own", json_boolean(conf_participant(c->self->conf, &p->guid) != NULL));
+	json_object_set_new(j, "own",
+			    json_boolean(conf_participant(c->self->conf, &p->guid) != NULL));
 	return j;
 }
 
@@ -85,7 +86,9 @@ resolve_name(const struct snapshot *s, const char *text, struct participant *out
 			found++;
 		}
 	}
-	return found == 1 ? FAULT_NONE : found ? FAULT_PARTICIPANT_SEVERAL : FAULT_RECIPIENT_UNKNOWN;
+	return found == 1 ? FAULT_NONE
+	       : found    ? FAULT_PARTICIPANT_SEVERAL
+			  : FAULT_RECIPIENT_UNKNOWN;
 }
 
 enum fault
@@ -157,8 +160,9 @@ participant_show(struct request *r)
 		request_refuse(r, f, text);
 		return;
 	}
-	request_answer(r,
-	    json_pack("{s:b, s:o}", "ok", 1, "participant", participant_json(r->control, &p)), NULL, 0);
+	request_answer(
+	    r, json_pack("{s:b, s:o}", "ok", 1, "participant", participant_json(r->control, &p)),
+	    NULL, 0);
 }
 
 void

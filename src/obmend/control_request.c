@@ -104,8 +104,9 @@ request_refuse(struct request *r, enum fault f, const char *detail)
 {
 	r->control->refused++;
 	request_answer(r,
-	    json_pack("{s:b, s:s, s:s}", "ok", 0, "fault", fault_code(f), "detail", detail ? detail : ""),
-	    NULL, 0);
+		       json_pack("{s:b, s:s, s:s}", "ok", 0, "fault", fault_code(f), "detail",
+				 detail ? detail : ""),
+		       NULL, 0);
 }
 
 void
@@ -143,8 +144,8 @@ silence_cb(evutil_socket_t fd, short what, void *arg)
 	struct question *q = arg;
 
 	(void)fd, (void)what;
-	log_warning("control.role-silent", "role=%s%u verb=%s", role_name(q->peer.role), q->peer.index,
-	    q->request->verb ? q->request->verb->name : "");
+	log_warning("control.role-silent", "role=%s%u verb=%s", role_name(q->peer.role),
+		    q->peer.index, q->request->verb ? q->request->verb->name : "");
 	settle(q, NULL, NULL);
 }
 
@@ -154,7 +155,8 @@ question_new(struct request *r, enum role_id role, unsigned index, control_reply
 {
 	struct control *c = r->control;
 	struct question *q = calloc(1, sizeof *q);
-	struct timeval limit = {r->verb && r->verb->seconds ? r->verb->seconds : SILENCE_SECONDS, 0};
+	struct timeval limit = {r->verb && r->verb->seconds ? r->verb->seconds : SILENCE_SECONDS,
+				0};
 
 	if (q)
 		q->silence = evtimer_new(c->self->base, silence_cb, q);
@@ -184,8 +186,8 @@ request_ask(struct request *r, enum role_id role, unsigned index, json_t *query,
 		callback(r, NULL, NULL);
 		return;
 	}
-	bool sent = wire_send_json(r->control->self->peers[role][index], WIRE_QUERY, q->id, query, fds,
-	    nfds);
+	bool sent = wire_send_json(r->control->self->peers[role][index], WIRE_QUERY, q->id, query,
+				   fds, nfds);
 	json_decref(query);
 	if (!sent)
 		settle(q, NULL, NULL);
@@ -223,9 +225,9 @@ control_on_reloaded(struct self *self, struct peer from, struct ipc_frame *f)
 	if (!q || !wire_unpack(f, WIRE_RELOADED, &m))
 		return;
 	const char *text = m.text ? m.text : "";
-	json_t *answer = m.ok
-	    ? json_pack("{s:b, s:s}", "ok", 1, "needs_start", text)
-	    : json_pack("{s:b, s:s, s:s}", "ok", 0, "fault", fault_code(FAULT_CONF_KEPT), "detail", text);
+	json_t *answer = m.ok ? json_pack("{s:b, s:s}", "ok", 1, "needs_start", text)
+			      : json_pack("{s:b, s:s, s:s}", "ok", 0, "fault",
+					  fault_code(FAULT_CONF_KEPT), "detail", text);
 	settle(q, answer, f);
 	json_decref(answer);
 }

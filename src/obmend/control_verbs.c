@@ -36,8 +36,10 @@ static const struct argument register_arguments[] = {
     END};
 static const struct argument refuse_arguments[] = {
     DOCUMENT, {"reason", ARGUMENT_TEXT, .high = 4000}, END};
-static const struct argument end_arguments[] = {
-    DOCUMENT, {"reason", ARGUMENT_TEXT, .high = 4000}, {"date_close", ARGUMENT_DATE, .required = false}, END};
+static const struct argument end_arguments[] = {DOCUMENT,
+						{"reason", ARGUMENT_TEXT, .high = 4000},
+						{"date_close", ARGUMENT_DATE, .required = false},
+						END};
 static const struct argument body_arguments[] = {
     DOCUMENT, {"which", ARGUMENT_TEXT, .required = true, .high = 64}, END};
 static const struct argument save_arguments[] = {
@@ -119,7 +121,8 @@ check_date(const struct argument *a, json_t *value, struct objection *o)
 {
 	const char *s = json_string_value(value);
 
-	return (s && date_valid(s, strlen(s))) || object(o, FAULT_FIELD_VALUE, a->name, "YYYY-MM-DD");
+	return (s && date_valid(s, strlen(s))) ||
+	       object(o, FAULT_FIELD_VALUE, a->name, "YYYY-MM-DD");
 }
 
 static bool
@@ -185,7 +188,8 @@ check_participant(struct request *r, const struct argument *a, json_t *value, st
 	if (s && guid_parse_lenient(&g, s)) {
 		guid_format(&g, text);
 	} else {
-		enum fault f = s ? participant_resolve(r->control->snapshot, s, &p) : FAULT_FIELD_VALUE;
+		enum fault f =
+		    s ? participant_resolve(r->control->snapshot, s, &p) : FAULT_FIELD_VALUE;
 		if (f != FAULT_NONE)
 			return object(o, f, s ? s : a->name, NULL);
 		guid_format(&p.guid, text);
@@ -259,7 +263,8 @@ pass_on(struct request *r)
 	json_t *query = json_copy(r->arguments);
 	char today[11];
 
-	json_object_set_new(query, "verb", json_string(r->verb->ask ? r->verb->ask : r->verb->name));
+	json_object_set_new(query, "verb",
+			    json_string(r->verb->ask ? r->verb->ask : r->verb->name));
 	if (r->verb->to)
 		json_object_set_new(query, "to", json_string(r->verb->to));
 	/* A number without a date is of today, as in a records book. */
@@ -294,8 +299,8 @@ log_change(const struct request *r)
 	if (!r->verb->changes || !r->client)
 		return;
 	client_person(r->client, &uid, &pid);
-	log_info("control.command", "verb=%s uid=%u pid=%d%s%s", r->verb->name, (unsigned)uid, (int)pid,
-	    document ? " document=" : "", document ? document : "");
+	log_info("control.command", "verb=%s uid=%u pid=%d%s%s", r->verb->name, (unsigned)uid,
+		 (int)pid, document ? " document=" : "", document ? document : "");
 }
 
 void

@@ -1,4 +1,5 @@
-/* obmend(8): the node. Started by people it becomes parent; parent starts it again for every role. */
+/* obmend(8): the node. Started by people it becomes parent; parent starts it again for every role.
+ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +30,12 @@ static const struct option options[] = {
 static int
 usage(FILE *f, int status)
 {
-	fputs("obmend -c " DEFAULT_CONF "        пуска възела / runs the node\n"
-	      "obmend -n -c " DEFAULT_CONF "     проверява настройките / checks the configuration\n"
-	      "obmend --sample[=bg|en]                  примерни настройки / a sample configuration\n"
-	      "obmend --manual[=bg|en]                  списък на настройките / the list of options, mdoc\n",
+	fputs(
+	    "obmend -c " DEFAULT_CONF "        пуска възела / runs the node\n"
+	    "obmend -n -c " DEFAULT_CONF "     проверява настройките / checks the configuration\n"
+	    "obmend --sample[=bg|en]                  примерни настройки / a sample configuration\n"
+	    "obmend --manual[=bg|en]                  списък на настройките / the list of options, "
+	    "mdoc\n",
 	    f);
 	return status;
 }
@@ -60,8 +63,8 @@ run_role(const char *name, unsigned long index)
 		fputs("obmend: --role and --index are for obmend itself\n", stderr);
 		return 2;
 	}
-	/* Nothing is left to flush, and a sanitizer's search for leaks cannot look around from inside the
-	 * sandbox. */
+	/* Nothing is left to flush, and a sanitizer's search for leaks cannot look around from
+	 * inside the sandbox. */
 	_exit(role_run(roles[id], (unsigned)index));
 }
 

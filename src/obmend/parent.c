@@ -50,7 +50,8 @@ struct parent {
 	unsigned codecs;
 	struct process processes[ROLE_COUNT][ROLE_INDEX_MAX];
 	uint64_t generations[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* of channels */
-	uint64_t broken[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* generation that broke, or 0 */
+	/* the generation that broke, or 0 */
+	uint64_t broken[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX];
 	uint64_t generation;
 	struct event *mend_timer;
 	bool up;            /* all roles were ready once: what dies is started again */
@@ -86,7 +87,8 @@ join(struct parent *p, unsigned edge, unsigned a_index, unsigned b_index)
 {
 	const struct edge *e = &graph_edges[edge];
 	struct process *a = &p->processes[e->a][a_index], *b = &p->processes[e->b][b_index];
-	struct wire_peer to_a = {.role = e->b, .index = b_index}, to_b = {.role = e->a, .index = a_index};
+	struct wire_peer to_a = {.role = e->b, .index = b_index},
+			 to_b = {.role = e->a, .index = a_index};
 	uint64_t id = ++p->generation;
 	int fds[2];
 
@@ -147,13 +149,14 @@ mend_cb(evutil_socket_t fd, short what, void *arg)
 	struct parent *p = arg;
 
 	(void)fd, (void)what;
-	for (unsigned i = 0; !p->stopping && i < graph_edge_count * ROLE_INDEX_MAX * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; !p->stopping && i < graph_edge_count * ROLE_INDEX_MAX * ROLE_INDEX_MAX;
+	     i++) {
 		unsigned e = i / (ROLE_INDEX_MAX * ROLE_INDEX_MAX);
 		unsigned a = i / ROLE_INDEX_MAX % ROLE_INDEX_MAX, b = i % ROLE_INDEX_MAX;
 		uint64_t *broken = &p->broken[e][a][b];
 		if (*broken && *broken == p->generations[e][a][b]) {
-			log_warning("parent.channel-mended", "between=%s%u,%s%u", role_name(graph_edges[e].a), a,
-			    role_name(graph_edges[e].b), b);
+			log_warning("parent.channel-mended", "between=%s%u,%s%u",
+				    role_name(graph_edges[e].a), a, role_name(graph_edges[e].b), b);
 			join(p, e, a, b);
 		}
 		*broken = 0;
@@ -182,8 +185,8 @@ on_ready(struct process *c)
 	if (p->up || !all_ready(p))
 		return;
 	p->up = true;
-	log_info("ready", "participants=%u codecs=%u listen=%s", p->conf->participant_count, p->codecs,
-	    p->conf->listens[0].address);
+	log_info("ready", "participants=%u codecs=%u listen=%s", p->conf->participant_count,
+		 p->codecs, p->conf->listens[0].address);
 }
 
 static void on_reload_request(struct process *, struct ipc_frame *);
@@ -201,8 +204,8 @@ process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 	} else if (f->type == WIRE_RELOAD && f->len == 0 && c->role == ROLE_CONTROL) {
 		on_reload_request(c, f);
 	} else {
-		log_error("parent.unexpected-message", "from=%s%u type=%u", role_name(c->role), c->index,
-		    f->type);
+		log_error("parent.unexpected-message", "from=%s%u type=%u", role_name(c->role),
+			  c->index, f->type);
 		ipc_free(ipc);
 		c->ipc = NULL;
 		kill(c->pid, SIGKILL);
@@ -292,8 +295,8 @@ restart_cb(evutil_socket_t fd, short what, void *arg)
 	if (c->parent->stopping || c->pid > 0)
 		return;
 	if (!launch(c)) {
-		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role), c->index,
-		    strerror(errno));
+		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role),
+			  c->index, strerror(errno));
 		if (c->pid == 0)
 			schedule_restart(c);
 		return;
@@ -318,12 +321,13 @@ static void
 log_death(const struct process *c, int status)
 {
 	if (WIFSIGNALED(status))
-		log_error("parent.role-died", "process=%s%u pid=%d signal=%d%s", role_name(c->role), c->index,
-		    (int)c->pid, WTERMSIG(status),
-		    WTERMSIG(status) == SIGSYS ? " hint=\"a system call outside its sandbox\"" : "");
+		log_error("parent.role-died", "process=%s%u pid=%d signal=%d%s", role_name(c->role),
+			  c->index, (int)c->pid, WTERMSIG(status),
+			  WTERMSIG(status) == SIGSYS ? " hint=\"a system call outside its sandbox\""
+						     : "");
 	else if (WEXITSTATUS(status) != 0 || !c->told_to_stop)
-		log_error("parent.role-ended", "process=%s%u pid=%d status=%d", role_name(c->role), c->index,
-		    (int)c->pid, WEXITSTATUS(status));
+		log_error("parent.role-ended", "process=%s%u pid=%d status=%d", role_name(c->role),
+			  c->index, (int)c->pid, WEXITSTATUS(status));
 }
 
 static void
@@ -339,7 +343,8 @@ reaped(struct process *c, int status)
 		stop_next(p);
 		return;
 	}
-	/* A role that ends by itself before all are up says that the node cannot work as it is set up. */
+	/* A role that ends by itself before all are up says that the node cannot work as it is set
+	 * up. */
 	if (!p->up && (!WIFSIGNALED(status) || ++c->early_deaths > EARLY_DEATHS_MAX)) {
 		log_error("parent.start-failed", "process=%s%u hint=\"its reason is above\"",
 		    role_name(c->role), c->index);
@@ -425,7 +430,8 @@ stop_timeout(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; p->stop_step < STOP_STEPS && i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
 		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (c->pid > 0 && stop_order[p->stop_step] >> c->role & 1) {
-			log_warning("parent.stop-forced", "process=%s%u", role_name(c->role), c->index);
+			log_warning("parent.stop-forced", "process=%s%u", role_name(c->role),
+				    c->index);
 			kill(c->pid, SIGKILL);
 		}
 	}
@@ -450,7 +456,8 @@ read_conf(const struct parent *p, struct buf *text, char *errors, size_t size)
 	if (conf_read(p->conf_path, text, errors, size))
 		c = conf_parse(p->conf_path, buf_str(text), text->len, errors, size);
 	copy = c ? NULL : strdup(errors);
-	for (char *l = copy ? strtok_r(copy, "\n", &rest) : NULL; l; l = strtok_r(NULL, "\n", &rest))
+	for (char *l = copy ? strtok_r(copy, "\n", &rest) : NULL; l;
+	     l = strtok_r(NULL, "\n", &rest))
 		log_error("parent.configuration", "problem=\"%s\"", l);
 	free(copy);
 	return c;
@@ -463,8 +470,8 @@ reload_one(struct process *c)
 		log_warning("parent.reload-missed", "process=%s%u", role_name(c->role), c->index);
 }
 
-/* Reads the configuration again and hands it to all roles, whose connections stay. False: the old one
- * stays, answer says why; otherwise answer names what needs a new start. */
+/* Reads the configuration again and hands it to all roles, whose connections stay. False: the old
+ * one stays, answer says why; otherwise answer names what needs a new start. */
 static bool
 reload(struct parent *p, struct buf *answer)
 {
@@ -560,9 +567,12 @@ static bool
 confine(const struct parent *p)
 {
 	if (sandbox_landlock() == 0)
-		log_warning("parent.no-landlock", "hint=\"this kernel cannot confine roles to their folders\"");
+		log_warning("parent.no-landlock",
+			    "hint=\"this kernel cannot confine roles to their folders\"");
 	if (geteuid() == 0 && !*p->conf->user_prefix) {
-		log_warning("parent.root", "hint=\"user-prefix is empty: all roles run as root; for trials only\"");
+		log_warning(
+		    "parent.root",
+		    "hint=\"user-prefix is empty: all roles run as root; for trials only\"");
 		return true;
 	}
 	return sandbox_parent();
@@ -584,8 +594,8 @@ static void
 launch_first(struct process *c)
 {
 	if (!c->parent->stopping && !launch(c)) {
-		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role), c->index,
-		    strerror(errno));
+		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role),
+			  c->index, strerror(errno));
 		begin_stop(c->parent, 1);
 	}
 }

@@ -65,7 +65,8 @@ bool
 role_send(struct self *self, enum role_id role, unsigned index, uint16_t type, uint64_t id,
     const void *payload, size_t len, const int *fds, unsigned nfds)
 {
-	struct ipc *ipc = role < ROLE_COUNT && index < ROLE_INDEX_MAX ? self->peers[role][index] : NULL;
+	struct ipc *ipc =
+	    role < ROLE_COUNT && index < ROLE_INDEX_MAX ? self->peers[role][index] : NULL;
 
 	if (ipc)
 		return ipc_send(ipc, type, id, payload, len, fds, nfds);
@@ -142,7 +143,8 @@ own_status(struct running *r)
 static bool
 answer_status(struct channel *c, struct ipc *ipc, struct ipc_frame *f)
 {
-	if (f->type != WIRE_QUERY || c->peer.role != ROLE_CONTROL || f->len > STATUS_QUERY_MAX || f->nfds)
+	if (f->type != WIRE_QUERY || c->peer.role != ROLE_CONTROL || f->len > STATUS_QUERY_MAX ||
+	    f->nfds)
 		return false;
 	json_t *query = wire_get_json(f);
 	const char *verb = json_string_value(json_object_get(query, "verb"));
@@ -298,8 +300,9 @@ find_user(struct running *r, char out[64], const char **user)
 	snprintf(out, 64, "%s", prefix);
 	if (getpwnam(out))
 		return true;
-	log_error("role.user-missing", "users=\"%s-%s, %s\" hint=\"create them, or set user-prefix\"",
-	    prefix, r->role->name, prefix);
+	log_error("role.user-missing",
+		  "users=\"%s-%s, %s\" hint=\"create them, or set user-prefix\"", prefix,
+		  r->role->name, prefix);
 	return false;
 }
 
@@ -316,7 +319,8 @@ enter_sandbox(struct running *r)
 		return false;
 	if (r->role->open && !r->role->open(&r->self))
 		return false;
-	snprintf(directory, sizeof directory, "%s/%s", r->self.conf->state_directory, r->role->name);
+	snprintf(directory, sizeof directory, "%s/%s", r->self.conf->state_directory,
+		 r->role->name);
 	return sandbox_enter(s, user, s->allow & SANDBOX_FILES ? directory : NULL);
 }
 
@@ -338,7 +342,8 @@ on_go(struct running *r, struct ipc_frame *f)
 	r->since = when_now();
 	if (r->self.role == ROLE_CONTROL)
 		r->self.peers[ROLE_PARENT][0] = r->parent;
-	for (unsigned i = ROLE_INDEX_MAX; r->role->peer_up && i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = ROLE_INDEX_MAX; r->role->peer_up && i < ROLE_COUNT * ROLE_INDEX_MAX;
+	     i++) {
 		struct channel *c = &r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (r->self.peers[c->peer.role][c->peer.index])
 			r->role->peer_up(&r->self, c->peer);
