@@ -43,25 +43,26 @@ enum problem {
 };
 
 static const char *const problems[P_COUNT][2] = {
-	[P_SYNTAX] = {"редът не е „ключ = стойност“", "the line is not \"key = value\""},
-	[P_UNKNOWN_KEY] = {"няма такава настройка тук", "no such option here"},
-	[P_UNKNOWN_SECTION] = {"няма такъв раздел", "no such section"},
-	[P_WRONG_SECTION] = {"мястото на тази настройка е друго", "this option belongs elsewhere"},
-	[P_TWICE] = {"дадено е два пъти", "given twice"},
-	[P_MISSING] = {"липсва", "is missing"},
-	[P_ARGUMENT] = {"името на раздела не е валидно; очаква се", "the section's name is not valid; expected"},
-	[P_TOO_MANY] = {"твърде много такива раздели; най-много", "too many such sections; at most"},
-	[P_REFERENCE] = {"няма такъв раздел [certificate]", "there is no such [certificate] section"},
-	[P_NO_CERTIFICATE] = {"нужен е поне един раздел [certificate ИМЕ]",
-	    "at least one [certificate NAME] section is needed"},
-	[P_NO_PARTICIPANT] = {"нужен е поне един раздел [participant {GUID}]",
-	    "at least one [participant {GUID}] section is needed"},
-	[P_NO_LISTEN] = {"нужен е поне един раздел [listen АДРЕС:ПОРТ]",
-	    "at least one [listen ADDRESS:PORT] section is needed"},
-	[P_ADDRESS] = {"очаква се АДРЕС:ПОРТ", "ADDRESS:PORT is expected"},
-	[P_NOT_LOCAL] = {"адресът не е локален; така е само с metrics-remote = yes",
-	    "not a local address; that takes metrics-remote = yes"},
-	[P_DID_YOU_MEAN] = {"; може би", "; perhaps"},
+    [P_SYNTAX] = {"редът не е „ключ = стойност“", "the line is not \"key = value\""},
+    [P_UNKNOWN_KEY] = {"няма такава настройка тук", "no such option here"},
+    [P_UNKNOWN_SECTION] = {"няма такъв раздел", "no such section"},
+    [P_WRONG_SECTION] = {"мястото на тази настройка е друго", "this option belongs elsewhere"},
+    [P_TWICE] = {"дадено е два пъти", "given twice"},
+    [P_MISSING] = {"липсва", "is missing"},
+    [P_ARGUMENT] = {"името на раздела не е валидно; очаква се",
+		    "the section's name is not valid; expected"},
+    [P_TOO_MANY] = {"твърде много такива раздели; най-много", "too many such sections; at most"},
+    [P_REFERENCE] = {"няма такъв раздел [certificate]", "there is no such [certificate] section"},
+    [P_NO_CERTIFICATE] = {"нужен е поне един раздел [certificate ИМЕ]",
+			  "at least one [certificate NAME] section is needed"},
+    [P_NO_PARTICIPANT] = {"нужен е поне един раздел [participant {GUID}]",
+			  "at least one [participant {GUID}] section is needed"},
+    [P_NO_LISTEN] = {"нужен е поне един раздел [listen АДРЕС:ПОРТ]",
+		     "at least one [listen ADDRESS:PORT] section is needed"},
+    [P_ADDRESS] = {"очаква се АДРЕС:ПОРТ", "ADDRESS:PORT is expected"},
+    [P_NOT_LOCAL] = {"адресът не е локален; така е само с metrics-remote = yes",
+		     "not a local address; that takes metrics-remote = yes"},
+    [P_DID_YOU_MEAN] = {"; може би", "; perhaps"},
 };
 
 static const char *
@@ -220,7 +221,8 @@ set_argument(enum conf_section section, void *element, const char *argument)
 	case CONF_LISTEN:
 		return address_valid(argument) && (l->address = strdup(argument));
 	case CONF_PARTICIPANT:
-		return guid_parse_lenient(&participant->guid, argument) && !guid_is_zero(&participant->guid);
+		return guid_parse_lenient(&participant->guid, argument) &&
+		       !guid_is_zero(&participant->guid);
 	case CONF_PEER:
 		return guid_parse_lenient(&peer->guid, argument) && !guid_is_zero(&peer->guid);
 	default:
@@ -246,7 +248,8 @@ is_repeated(const struct conf *c, enum conf_section section)
 		n = c->listen_count - 1;
 		for (unsigned i = 0; i < n; i++) {
 			/* an earlier one that was refused has no address */
-			if (c->listens[i].address && strcmp(c->listens[i].address, c->listens[n].address) == 0)
+			if (c->listens[i].address &&
+			    strcmp(c->listens[i].address, c->listens[n].address) == 0)
 				return true;
 		}
 		return false;
@@ -254,7 +257,8 @@ is_repeated(const struct conf *c, enum conf_section section)
 		return conf_participant(c, &c->participants[c->participant_count - 1].guid) !=
 		    &c->participants[c->participant_count - 1];
 	case CONF_PEER:
-		return conf_peer(c, &c->peers[c->peer_count - 1].guid) != &c->peers[c->peer_count - 1];
+		return conf_peer(c, &c->peers[c->peer_count - 1].guid) !=
+		       &c->peers[c->peer_count - 1];
 	default:
 		return false;
 	}
@@ -439,7 +443,8 @@ check_whole(struct parser *p)
 	for (unsigned i = 0; i < c->participant_count; i++) {
 		guid_format(&c->participants[i].guid, guid);
 		snprintf(section, sizeof section, "participant %s", guid);
-		resolve(p, section, c->participants[i].certificate_name, &c->participants[i].certificate);
+		resolve(p, section, c->participants[i].certificate_name,
+			&c->participants[i].certificate);
 	}
 }
 

@@ -132,8 +132,11 @@ static void (*const checks[])(struct facts *) = {
 static json_t *
 register_json(const struct snapshot *s)
 {
-	static const char *const sources[] = {[SNAPSHOT_FULL] = "full", [SNAPSHOT_INCREMENT] = "increment",
-	    [SNAPSHOT_LOOKUP] = "lookup", [SNAPSHOT_DISK] = "disk", [SNAPSHOT_ACCEPTED] = "accepted"};
+	static const char *const sources[] = {[SNAPSHOT_FULL] = "full",
+					      [SNAPSHOT_INCREMENT] = "increment",
+					      [SNAPSHOT_LOOKUP] = "lookup",
+					      [SNAPSHOT_DISK] = "disk",
+					      [SNAPSHOT_ACCEPTED] = "accepted"};
 	char at[WHEN_TEXT_SIZE];
 
 	if (!s)
@@ -164,9 +167,10 @@ participants_json(const struct control *c)
 		bool known = c->snapshot && snapshot_by_guid(c->snapshot, &own->guid, &p);
 		guid_format(&own->guid, guid);
 		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "guid", guid, "eik", own->eik, "name", own->name,
-		        "status", known ? participant_status_name(p.status) : NULL, "uri",
-		        known ? p.uri : NULL));
+				      json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "guid", guid, "eik",
+						own->eik, "name", own->name, "status",
+						known ? participant_status_name(p.status) : NULL,
+						"uri", known ? p.uri : NULL));
 	}
 	return list;
 }
@@ -192,10 +196,11 @@ conclude(struct request *r)
 
 	when_format(when_now(), now);
 	request_answer(r,
-	    json_pack("{s:b, s:s, s:o, s:o, s:o, s:O}", "ok", 1, "at", now, "conditions", conditions,
-	        "participants", participants_json(r->control), "register",
-	        register_json(r->control->snapshot), "roles", r->state),
-	    NULL, 0);
+		       json_pack("{s:b, s:s, s:o, s:o, s:o, s:O}", "ok", 1, "at", now, "conditions",
+				 conditions, "participants", participants_json(r->control),
+				 "register", register_json(r->control->snapshot), "roles",
+				 r->state),
+		       NULL, 0);
 }
 
 static const char *
@@ -240,7 +245,8 @@ control_gather(struct request *r, void (*gathered)(struct request *))
 			if (role == ROLE_CONTROL)
 				continue;
 			json_object_set_new(r->state, role_key(role, i, key), json_null());
-			request_ask(r, role, i, json_pack("{s:s}", "verb", "status"), NULL, 0, on_status);
+			request_ask(r, role, i, json_pack("{s:s}", "verb", "status"), NULL, 0,
+				    on_status);
 		}
 	}
 	r->waiting--;
