@@ -1,5 +1,5 @@
 /* Everything that obmenctl understands. */
-#include "obmenctl/ctl.h"
+#include "obmenctl/evidence.h"
 
 #define FILE_METAVAR {"ФАЙЛ", "FILE"}
 #define TEXT_METAVAR {"ТЕКСТ", "TEXT"}
@@ -148,6 +148,20 @@ static const struct option_row verify_options[] = {
     END};
 static const struct positional_row file_positional[] = {
     {"file", PLACE_LOCAL, FILE_METAVAR, true, false}, END_POSITIONAL};
+static const struct option_row evidence_export_options[] = {
+    {"out", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"къде; ако липсва, evidence-РЕД.tar", "where; otherwise evidence-ROW.tar"}, false},
+    {"force", "force", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"презаписва съществуващ файл", "overwrite a file that exists"}, false},
+    END};
+static const struct option_row evidence_verify_options[] = {
+    {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"PEM с удостоверителите на обмена", "PEM of the exchange's authorities"}, false},
+    {"crl", "crl", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"списък на отменените сертификати", "list of revoked certificates"}, false},
+    {"tsa-ca", "tsa_ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"PEM с удостоверителите за време", "PEM of the time stamp authorities"}, false},
+    END};
 static const struct positional_row help_positional[] = {
     {"words", PLACE_LOCAL, {"КОМАНДА", "COMMAND"}, false, true}, END_POSITIONAL};
 static const struct positional_row no_positional[] = {END_POSITIONAL};
@@ -230,6 +244,18 @@ const struct verb_row verb_rows[] = {
     {{"queue", "list"}, limit_options, no_positional, "queue.list", NULL, render_queue,
         {"какво чака за изпращане и кога е следващият опит", "what waits to be sent, and when"},
         {"obmenctl queue list", "obmenctl queue list"}},
+    {{"evidence", "export"}, evidence_export_options, document_positional, "evidence.export",
+        run_evidence_export, NULL,
+        {"събира доказателствата за един документ в един файл",
+            "collects the evidence of one document in one file"},
+        {"obmenctl evidence export 42 --out дело.tar", "obmenctl evidence export 42 --out case.tar"}},
+    {{"evidence", "verify"}, evidence_verify_options, file_positional, NULL, run_evidence_verify, NULL,
+        {"проверява такъв файл без връзка с възела", "checks such a file, without the node"},
+        {"obmenctl evidence verify дело.tar --ca ca.pem --tsa-ca tsa.pem",
+            "obmenctl evidence verify case.tar --ca ca.pem --tsa-ca tsa.pem"}},
+    {{"evidence", "check"}, none, no_positional, "evidence.check", run_evidence_check, NULL,
+        {"проверява целия дневник на възела", "checks the node's whole journal"},
+        {"obmenctl evidence check", "obmenctl evidence check"}},
     {{"reload", NULL}, none, no_positional, "reload", NULL, render_reload,
         {"прочита настройките отново, без да прекъсва връзки",
             "reads the configuration again, without dropping connections"},

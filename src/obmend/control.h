@@ -133,6 +133,8 @@ void request_ask(struct request *, enum role_id, unsigned index, json_t *query, 
  * {"ok":true,"needs_start":TEXT} or the fault CONF_INVALID with the problems. */
 void request_ask_reload(struct request *, control_reply_cb);
 void control_on_reloaded(struct self *, struct peer, struct ipc_frame *);
+/* Has the journal note that somebody used this verb. */
+void request_note(const struct request *);
 /* A callback that hands the role's answer and its descriptors to the client. */
 void request_forward(struct request *, json_t *answer, struct ipc_frame *);
 void control_on_reply(struct self *, struct peer, struct ipc_frame *);

@@ -174,12 +174,42 @@ question_new(struct request *r, enum role_id role, unsigned index, control_reply
 	return q;
 }
 
+/* The journal keeps who asked for a change. */
+static void
+sign_query(const struct request *r, json_t *query)
+{
+	uid_t uid = 0;
+	pid_t pid = 0;
+	char by[32];
+
+	if (!r->client)
+		return;
+	client_person(r->client, &uid, &pid);
+	snprintf(by, sizeof by, "uid %u", (unsigned)uid);
+	json_object_set_new(query, "by", json_string(by));
+}
+
+void
+request_note(const struct request *r)
+{
+	struct ipc *store = r->control->self->peers[ROLE_STORE][0];
+	json_t *query = json_pack("{s:s, s:s}", "verb", "evidence.note", "text", r->verb->name);
+
+	if (store && query) {
+		sign_query(r, query);
+		wire_send_json(store, WIRE_QUERY, 0, query, NULL, 0); /* nobody waits for the answer */
+	}
+	json_decref(query);
+}
+
 void
 request_ask(struct request *r, enum role_id role, unsigned index, json_t *query, const int *fds,
     unsigned nfds, control_reply_cb callback)
 {
 	struct question *q = question_new(r, role, index, callback);
 
+	if (role == ROLE_STORE && r->verb->changes)
+		sign_query(r, query);
 	if (!q) {
 		json_decref(query);
 		close_all(fds, nfds);

@@ -56,6 +56,11 @@ static const struct argument find_arguments[] = {
     END};
 static const struct argument accept_arguments[] = {
     {"candidate", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX}, END};
+static const struct argument check_arguments[] = {
+    {"phase", ARGUMENT_NUMBER, .low = 0, .high = 9}, {"next", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX},
+    END};
+static const struct argument row_arguments[] = {
+    {"row", ARGUMENT_NUMBER, .required = true, .low = 1, .high = NUMBER_MAX}, END};
 static const struct argument queue_arguments[] = {
     {"limit", ARGUMENT_NUMBER, .low = 1, .high = 1000}, END};
 
@@ -85,6 +90,9 @@ const struct verb control_verbs[] = {
     {"register.accept", accept_arguments, .role = ROLE_DIRECTORY, .changes = true},
     {"reload", no_arguments, control_reload, .role = ROLE_PARENT, .changes = true},
     {"queue.list", queue_arguments, .role = ROLE_STORE},
+    {"evidence.check", check_arguments, .role = ROLE_STORE},
+    {"evidence.body", row_arguments, .role = ROLE_STORE},
+    {"evidence.export", document_arguments, .role = ROLE_STORE},
 };
 
 const size_t control_verb_count = sizeof control_verbs / sizeof *control_verbs;
@@ -301,6 +309,9 @@ log_change(const struct request *r)
 	client_person(r->client, &uid, &pid);
 	log_info("control.command", "verb=%s uid=%u pid=%d%s%s", r->verb->name, (unsigned)uid,
 		 (int)pid, document ? " document=" : "", document ? document : "");
+	/* What is asked of store is in the journal with what it changed. */
+	if (r->verb->role != ROLE_STORE)
+		request_note(r);
 }
 
 void

@@ -6,42 +6,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/log.h"
-#include "obmend/store_role.h"
+#include "obmend/store_ask.h"
 
 #define LIST_DEFAULT 50
 #define LIST_MAX 1000
 #define TEXT_MAX_BYTES 4096 /* of one field that we keep ourselves */
 
-/* One request. */
-struct ask {
-	struct store_role *role;
-	json_t *in;
-	struct ipc_frame *frame;
-	json_t *out;     /* the reply's object, "ok" is added */
-	int fd;          /* goes with the reply; -1 = none */
-	char detail[160];
-};
-
-typedef enum fault (*verb_fn)(struct ask *);
-
-static const char *
-field(const struct ask *a, const char *key)
+const char *
+ask_text(const struct ask *a, const char *key)
 {
 	const char *text = json_string_value(json_object_get(a->in, key));
 
 	return text && *text ? text : NULL;
 }
 
-static enum fault
-wrong(struct ask *a, enum fault f, const char *key)
+enum fault
+ask_wrong(struct ask *a, enum fault f, const char *key)
 {
 	snprintf(a->detail, sizeof a->detail, "%s", key);
 	return f;
 }
 
 /* A GUID or a decimal number. */
-static enum fault
-which_document(struct ask *a, int64_t *id)
+enum fault
+ask_document(struct ask *a, int64_t *id)
 {
 	const json_t *value = json_object_get(a->in, "document");
 	const char *text = json_string_value(value);
@@ -54,11 +42,11 @@ which_document(struct ask *a, int64_t *id)
 		return FAULT_NONE;
 	}
 	if (!text || !*text)
-		return wrong(a, FAULT_FIELD_MISSING, "document");
+		return ask_wrong(a, FAULT_FIELD_MISSING, "document");
 	if (guid_parse_lenient(&guid, text))
 		return a->role->backend->find(a->role->store, &guid, id);
 	*id = strtoll(text, &end, 10);
-	return *end || *id <= 0 ? wrong(a, FAULT_DOCUMENT_MISSING, text) : FAULT_NONE;
+	return *end || *id <= 0 ? ask_wrong(a, FAULT_DOCUMENT_MISSING, text) : FAULT_NONE;
 }
 
 static void
@@ -78,8 +66,8 @@ limit_of(const struct ask *a)
 static enum fault
 list_filter(struct ask *a, struct store_filter *f)
 {
-	const char *direction = field(a, "direction"), *state = field(a, "state");
-	const char *by = field(a, "peer");
+	const char *direction = ask_text(a, "direction"), *state = ask_text(a, "state");
+	const char *by = ask_text(a, "peer");
 
 	*f = (struct store_filter){.direction = -1, .limit = limit_of(a)};
 	f->before = json_integer_value(json_object_get(a->in, "before"));
@@ -88,13 +76,13 @@ list_filter(struct ask *a, struct store_filter *f)
 	else if (direction && strcmp(direction, "out") == 0)
 		f->direction = DIRECTION_OUT;
 	else if (direction)
-		return wrong(a, FAULT_FIELD_VALUE, "direction");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "direction");
 	f->state = state_parse(state);
 	if (state && f->state == STATE_NONE)
-		return wrong(a, FAULT_FIELD_VALUE, "state");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "state");
 	f->has_peer = by;
 	if (by && !guid_parse_lenient(&f->peer, by))
-		return wrong(a, FAULT_FIELD_VALUE, "peer");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "peer");
 	return FAULT_NONE;
 }
 
@@ -169,7 +157,7 @@ verb_show(struct ask *a)
 {
 	struct showing s = {.timeline = json_array(), .evidence = json_array()};
 	int64_t id;
-	enum fault f = which_document(a, &id);
+	enum fault f = ask_document(a, &id);
 
 	if (!f)
 		f = a->role->backend->show(a->role->store, id, show_document, show_event,
@@ -207,10 +195,10 @@ static enum fault
 verb_body(struct ask *a)
 {
 	struct showing s = {.timeline = json_array(), .evidence = json_array()};
-	const char *which = field(a, "which");
+	const char *which = ask_text(a, "which");
 	uint8_t sha256[32];
 	int64_t id;
-	enum fault f = which_document(a, &id);
+	enum fault f = ask_document(a, &id);
 
 	s.which = which ? which : "message";
 	s.row = strtoll(s.which, NULL, 10);
@@ -229,31 +217,31 @@ verb_body(struct ask *a)
 	else if (s.found)
 		a->fd = a->role->backend->body_open(a->role->store, s.found);
 	else
-		return wrong(a, FAULT_DOCUMENT_MISSING, s.which);
+		return ask_wrong(a, FAULT_DOCUMENT_MISSING, s.which);
 	return a->fd < 0 ? FAULT_STORE_FAILED : FAULT_NONE;
 }
 
 static enum fault
 verb_status(struct ask *a)
 {
-	struct store_decision d = {.number = field(a, "number"), .date = field(a, "date"),
-	    .reason = field(a, "reason"), .date_close = field(a, "date_close")};
+	struct store_decision d = {.by = ask_text(a, "by"), .number = ask_text(a, "number"), .date = ask_text(a, "date"),
+	    .reason = ask_text(a, "reason"), .date_close = ask_text(a, "date_close")};
 	const char *const texts[] = {d.number, d.reason};
 	char today[11];
 
-	enum fault f = which_document(a, &d.document);
+	enum fault f = ask_document(a, &d.document);
 	if (f)
 		return f;
-	d.to = state_parse(field(a, "to"));
+	d.to = state_parse(ask_text(a, "to"));
 	if (d.to == STATE_NONE)
-		return wrong(a, FAULT_FIELD_VALUE, "to");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "to");
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (texts[i] && strlen(texts[i]) > TEXT_MAX_BYTES)
-			return wrong(a, FAULT_FIELD_VALUE, i ? "reason" : "number");
+			return ask_wrong(a, FAULT_FIELD_VALUE, i ? "reason" : "number");
 	if (d.date && !date_valid(d.date, strlen(d.date)))
-		return wrong(a, FAULT_FIELD_VALUE, "date");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "date");
 	if (d.date_close && !date_valid(d.date_close, strlen(d.date_close)))
-		return wrong(a, FAULT_FIELD_VALUE, "date_close");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "date_close");
 	if (d.number && !d.date) {
 		date_today(today);
 		d.date = today;
@@ -262,7 +250,7 @@ verb_status(struct ask *a)
 	if (!f)
 		f = a->role->backend->decide(a->role->store, &d);
 	if (f == FAULT_FIELD_MISSING)
-		return wrong(a, f, "number");
+		return ask_wrong(a, f, "number");
 	return f;
 }
 
@@ -275,14 +263,14 @@ submit_attachments(struct ask *a, json_t *details, uint64_t *sizes)
 	struct stat st;
 
 	if (json_array_size(list) != a->frame->nfds)
-		return wrong(a, FAULT_FIELD_VALUE, "attachments");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "attachments");
 	for (unsigned i = 0; i < a->frame->nfds; i++) {
 		json_t *size = json_object_get(json_array_get(list, i), "size");
 		if (fstat(a->frame->fds[i], &st) != 0 || !S_ISREG(st.st_mode))
-			return wrong(a, FAULT_FILE_UNREADABLE, "attachments");
+			return ask_wrong(a, FAULT_FILE_UNREADABLE, "attachments");
 		sizes[i] = (uint64_t)st.st_size;
 		if (size && json_integer_value(size) != st.st_size)
-			return wrong(a, FAULT_FIELD_VALUE, "attachments.size");
+			return ask_wrong(a, FAULT_FIELD_VALUE, "attachments.size");
 		json_object_set_new(json_array_get(list, i), "size", json_integer(st.st_size));
 	}
 	return FAULT_NONE;
@@ -291,16 +279,16 @@ submit_attachments(struct ask *a, json_t *details, uint64_t *sizes)
 static enum fault
 submit_parties(struct ask *a, struct store_submission *s)
 {
-	const char *from = field(a, "sender"), *to = field(a, "recipient");
+	const char *from = ask_text(a, "sender"), *to = ask_text(a, "recipient");
 
 	if (!from || !guid_parse_lenient(&s->sender, from))
-		return wrong(a, from ? FAULT_FIELD_VALUE : FAULT_FIELD_MISSING, "sender");
+		return ask_wrong(a, from ? FAULT_FIELD_VALUE : FAULT_FIELD_MISSING, "sender");
 	if (!to || !guid_parse_lenient(&s->recipient, to))
-		return wrong(a, to ? FAULT_FIELD_VALUE : FAULT_FIELD_MISSING, "recipient");
+		return ask_wrong(a, to ? FAULT_FIELD_VALUE : FAULT_FIELD_MISSING, "recipient");
 	if (!conf_participant(a->role->self->conf, &s->sender))
-		return wrong(a, FAULT_FIELD_VALUE, "sender");
-	s->recipient_name = field(a, "recipient_name");
-	s->recipient_eik = field(a, "recipient_eik");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "sender");
+	s->recipient_name = ask_text(a, "recipient_name");
+	s->recipient_eik = ask_text(a, "recipient_eik");
 	return FAULT_NONE;
 }
 
@@ -312,7 +300,7 @@ submit_guid(struct ask *a, json_t *details, struct wire_document_id *id)
 	char text[GUID_TEXT_SIZE];
 
 	if (given && *given && !guid_parse_lenient(&id->guid, given))
-		return wrong(a, FAULT_FIELD_VALUE, "document_guid");
+		return ask_wrong(a, FAULT_FIELD_VALUE, "document_guid");
 	if ((!given || !*given) && !guid_random(&id->guid))
 		return FAULT_INTERNAL;
 	guid_format(&id->guid, text);
@@ -351,14 +339,14 @@ submit(struct ask *a, struct store_submission *s, json_t *details, int64_t *id)
 static enum fault
 verb_submit(struct ask *a)
 {
-	struct store_submission s = {.fds = a->frame->fds, .count = a->frame->nfds};
+	struct store_submission s = {.by = ask_text(a, "by"), .fds = a->frame->fds, .count = a->frame->nfds};
 	json_t *details = json_object_get(a->in, "document");
 	uint64_t sizes[IPC_FRAME_FDS];
 	char guid[GUID_TEXT_SIZE];
 	int64_t id = 0;
 
 	if (!json_is_object(details))
-		return wrong(a, FAULT_FIELD_MISSING, "document");
+		return ask_wrong(a, FAULT_FIELD_MISSING, "document");
 	s.sizes = sizes;
 	enum fault f = submit_parties(a, &s);
 	f = f ? f : submit_attachments(a, details, sizes);
@@ -382,17 +370,21 @@ static const struct {
 	{"document.status", verb_status},
 	{"document.body", verb_body},
 	{"queue.list", verb_queue},
+	{"evidence.check", verb_evidence_check},
+	{"evidence.body", verb_evidence_body},
+	{"evidence.export", verb_evidence_export},
+	{"evidence.note", verb_evidence_note},
 };
 
 static enum fault
 run_verb(struct ask *a)
 {
-	const char *name = field(a, "verb");
+	const char *name = ask_text(a, "verb");
 
 	for (size_t i = 0; name && i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(name, verbs[i].name) == 0)
 			return verbs[i].run(a);
-	return wrong(a, FAULT_USAGE, name ? name : "verb");
+	return ask_wrong(a, FAULT_USAGE, name ? name : "verb");
 }
 
 void

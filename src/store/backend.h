@@ -154,6 +154,19 @@ struct store_check {
 	char why[160];
 };
 
+/* What an expert needs of the journal to judge one document. Strings and bytes are valid during the
+ * call; NULL members are left out. */
+struct store_export {
+	/* An entry of the document; rows of the bodies that it names, 0 = none. */
+	void (*entry)(void *arg, int64_t sequence, const char *text, const int64_t bodies[4]);
+	/* A link of the chain, in order; entry NULL: only the digest, where a stretch begins. */
+	void (*link)(void *arg, int64_t sequence, const uint8_t *entry, const uint8_t digest[32]);
+	void (*stamp)(void *arg, int64_t sequence, when at, const uint8_t *token, size_t len);
+	void (*certificate)(void *arg, const uint8_t sha256[32], const uint8_t *der, size_t len);
+};
+
+enum { EXPORT_BODY, EXPORT_ANSWER, EXPORT_DETAILS, EXPORT_ATTACHMENTS };
+
 struct store_filter {
 	int direction;      /* enum direction or -1 */
 	enum document_state state; /* STATE_NONE = any */
@@ -208,6 +221,10 @@ struct store_backend {
 	enum fault (*note)(struct store *, const char *by, const char *text);
 	/* Walks a slice of the journal; reading only. */
 	enum fault (*check)(struct store *, struct store_check *);
+	enum fault (*export)(struct store *, int64_t document, const struct store_export *, void *arg);
+	/* Keeps a time stamp of the head that figures told. */
+	enum fault (*stamp)(struct store *, uint64_t sequence, const uint8_t digest[32], when at,
+	                    const void *token, size_t len);
 
 	/* The peers that have deliveries pending, with the first due time: through the due callback. */
 	enum fault (*load_due)(struct store *);

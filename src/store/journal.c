@@ -147,6 +147,7 @@ journal_write(struct buf *out, const struct journal_entry *e)
 	put_moment(out, "at", e->at);
 	put_text(out, "kind", journal_kind_name(e->kind));
 	put_number(out, "document", (uint64_t)e->document);
+	put_number(out, "before", e->before);
 	put_text(out, "direction", e->direction);
 	put_guid(out, "guid", &e->guid);
 	put_guid(out, "own", &e->own);

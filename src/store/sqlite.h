@@ -145,6 +145,11 @@ bool db_journal_load(struct store *);
 /* The first entry of a journal that has none. */
 bool db_journal_start(struct store *);
 enum fault db_note(struct store *, const char *by, const char *text);
+enum fault db_stamp(struct store *, uint64_t sequence, const uint8_t digest[JOURNAL_HASH], when at,
+                    const void *token, size_t len);
+
+/* sqlite_export.c */
+enum fault db_export(struct store *, int64_t document, const struct store_export *, void *arg);
 
 /* sqlite_check.c */
 enum fault db_check(struct store *, struct store_check *);

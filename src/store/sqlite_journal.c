@@ -25,6 +25,22 @@ entry_row(struct store *s, const struct journal_entry *e, int64_t message, int64
 	return query_run(&q);
 }
 
+/* So that none of a document's entries can be left out when they are shown. */
+static bool
+entry_before(struct store *s, struct journal_entry *e)
+{
+	struct query q = sql(s, SQL_JOURNAL_LAST_ENTRY);
+	int64_t before = 0;
+
+	if (!e->document)
+		return true;
+	put_int(&q, e->document);
+	if (!query_number(&q, &before) && s->why)
+		return false;
+	e->before = (uint64_t)before;
+	return true;
+}
+
 bool
 db_journal_add(struct store *s, struct journal_entry *e, int64_t message, int64_t attempt,
                enum document_state state)
@@ -33,6 +49,8 @@ db_journal_add(struct store *s, struct journal_entry *e, int64_t message, int64_
 
 	e->at = s->now;
 	buf_reset(&s->entry);
+	if (!entry_before(s, e))
+		return false;
 	if (!journal_write(&s->entry, e) ||
 	    !journal_digest((uint64_t)db_journal_next(s), s->head.digest, buf_str(&s->entry),
 	        s->entry.len, text, digest)) {
@@ -99,4 +117,17 @@ db_note(struct store *s, const char *by, const char *text)
 	if (!db_operation_begin(s))
 		return db_operation_end(s, FAULT_STORE_FAILED);
 	return db_operation_end(s, db_journal_add(s, &e, 0, 0, STATE_NONE) ? FAULT_NONE : s->why);
+}
+
+enum fault
+db_stamp(struct store *s, uint64_t sequence, const uint8_t digest[JOURNAL_HASH], when at,
+         const void *token, size_t len)
+{
+	struct query q = sql(s, SQL_STAMP_ADD);
+
+	put_int(&q, (int64_t)sequence);
+	put_when(&q, at);
+	put_bytes(&q, digest, JOURNAL_HASH);
+	put_bytes(&q, token, len);
+	return query_run(&q) ? FAULT_NONE : s->why;
 }
