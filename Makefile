@@ -150,8 +150,8 @@ sandbox: packages
 
 # What valgrind is asked about: the parsers and what keeps the documents. The rest runs under the
 # sanitizers only, which see more and are ten times faster.
-VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,buf reader envelope signature \
-	soap_register snapshot wire store),$(UNIT))
+VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,reader envelope verify \
+	register_reader conf ipc wire states store),$(UNIT))
 NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test tests/style_test
 SAN_BUILD      = build/address-undefined
 

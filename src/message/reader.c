@@ -20,6 +20,8 @@ const struct reader_limits reader_default_limits = {
 	.correspondents = 1000,
 };
 
+/* The parser is not stopped here: within an event libxml2 still reads the buffer that
+ * xmlStopParser frees. The rest of the slice is parsed, its events are ignored. */
 void
 reader_fail(struct reader *r, enum fault fault, const char *fmt, ...)
 {
@@ -32,8 +34,6 @@ reader_fail(struct reader *r, enum fault fault, const char *fmt, ...)
 	vsnprintf(r->detail, sizeof r->detail, fmt, ap);
 	va_end(ap);
 	r->detail[strcspn(r->detail, "\n")] = 0;
-	if (r->xml)
-		xmlStopParser(r->xml);
 }
 
 static bool

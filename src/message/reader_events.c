@@ -200,10 +200,14 @@ on_instruction(void *arg, const xmlChar *target, const xmlChar *data)
 static void
 on_doctype(void *arg, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
+	struct reader *r = arg;
+
 	(void)name;
 	(void)external;
 	(void)system;
-	reader_fail(arg, FAULT_XML_DTD, "DOCTYPE");
+	reader_fail(r, FAULT_XML_DTD, "DOCTYPE");
+	/* Here it is safe, and needed: the declarations inside would make a document that nobody frees. */
+	xmlStopParser(r->xml);
 }
 
 static void

@@ -45,6 +45,8 @@ static const struct frame_rule frame_rules[] = {
 	{PLACE_FAULT, "faultstring", NULL, IN_BOTH, PLACE_FAULT_TEXT},
 };
 
+/* The parser is not stopped here: within an event libxml2 still reads the buffer that
+ * xmlStopParser frees. The rest of the slice is parsed, its events are ignored. */
 void
 envelope_fail(struct envelope *e, enum fault fault, const char *fmt, ...)
 {
@@ -57,8 +59,6 @@ envelope_fail(struct envelope *e, enum fault fault, const char *fmt, ...)
 	vsnprintf(e->detail, sizeof e->detail, fmt, ap);
 	va_end(ap);
 	e->detail[strcspn(e->detail, "\n")] = 0;
-	if (e->xml)
-		xmlStopParser(e->xml);
 }
 
 /* --- frame ---------------------------------------------------------------------------------- */
@@ -161,17 +161,21 @@ on_text(void *arg, const xmlChar *text, int len)
 	struct envelope *e = arg;
 	size_t room = FAULT_TEXT_MAX - e->fault_text.len;
 
-	if (e->place[e->depth] == PLACE_FAULT_TEXT)
+	if (!e->fault && e->place[e->depth] == PLACE_FAULT_TEXT)
 		buf_add(&e->fault_text, text, (size_t)len < room ? (size_t)len : room);
 }
 
 static void
 on_doctype(void *arg, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
+	struct envelope *e = arg;
+
 	(void)name;
 	(void)external;
 	(void)system;
-	envelope_fail(arg, FAULT_XML_DTD, "DOCTYPE");
+	envelope_fail(e, FAULT_XML_DTD, "DOCTYPE");
+	/* Here it is safe, and needed: the declarations inside would make a document that nobody frees. */
+	xmlStopParser(e->xml);
 }
 
 /* The text goes past the parser and its decoder, so only one encoding is possible. */

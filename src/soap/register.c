@@ -28,6 +28,8 @@ struct frame {
 	bool kept;         /* the tree lives until the end of the answer, not only of the entity */
 };
 
+#define SLICE (64 << 10) /* bytes given to the parser at once */
+
 struct register_reader {
 	struct register_limits limits;
 	register_participant_cb give;
@@ -46,6 +48,8 @@ struct register_reader {
 	char detail[512];
 };
 
+/* The parser is not stopped here: within an event libxml2 still reads the buffer that
+ * xmlStopParser frees. The rest of the slice is parsed, its events are ignored. */
 static void
 fail(struct register_reader *r, enum fault fault, const char *detail)
 {
@@ -53,8 +57,6 @@ fail(struct register_reader *r, enum fault fault, const char *detail)
 		return;
 	r->fault = fault;
 	snprintf(r->detail, sizeof r->detail, "%s", detail);
-	if (r->parser)
-		xmlStopParser(r->parser);
 }
 
 static void
@@ -214,11 +216,11 @@ static void
 on_end(void *ctx, const xmlChar *local_name, const xmlChar *prefix, const xmlChar *uri)
 {
 	struct register_reader *r = ctx;
-	struct frame *f = &r->frames[r->depth - 1];
 
 	(void)local_name, (void)prefix, (void)uri;
 	if (r->fault != FAULT_NONE)
 		return;
+	struct frame *f = &r->frames[r->depth - 1];
 	if (f->tree && !f->tree->children && r->text.len > 0) {
 		f->tree->text = arena_strndup(f->kept ? &r->kept : &r->scratch, buf_str(&r->text),
 		    r->text.len);
@@ -243,8 +245,12 @@ on_characters(void *ctx, const xmlChar *text, int len)
 static void
 on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
+	struct register_reader *r = ctx;
+
 	(void)name, (void)external, (void)system;
-	fail(ctx, FAULT_REGISTER_ANSWER, "the answer holds a DTD");
+	fail(r, FAULT_REGISTER_ANSWER, "the answer holds a DTD");
+	/* Here it is safe, and needed: the declarations inside would make a document that nobody frees. */
+	xmlStopParser(r->parser);
 }
 
 /* The parser's words are asked for once, at the end. */
@@ -339,7 +345,7 @@ register_reader_feed(struct register_reader *r, const void *data, size_t len)
 	const char *p = data;
 
 	while (len > 0 && r->fault == FAULT_NONE) {
-		int piece = len < (1 << 20) ? (int)len : 1 << 20;
+		int piece = len < SLICE ? (int)len : SLICE;
 		xmlParseChunk(r->parser, p, piece, 0);
 		if (r->fault == FAULT_NONE && !r->parser->wellFormed)
 			fail_with_parser(r);
