@@ -380,6 +380,8 @@ shared_giant(void **state)
 	struct got g;
 
 	(void)state;
+	if (getenv("VALGRIND"))
+		skip(); /* it measures time */
 	buf_adds(&b, OPEN "<n:R><return><Entities>");
 	for (unsigned i = 0; i < 20000; i++)
 		buf_adds(&b, "<i><Guid>" GUID1 "</Guid><Services href='#s'/></i>");
@@ -406,10 +408,10 @@ mutations(void **state)
 	static const char bytes[] = "<>/&'\"#= \n]a\x80";
 	char text[sizeof good];
 	struct got g;
-	unsigned read = 0;
+	unsigned read = 0, rounds = getenv("VALGRIND") ? 1000 : 20000;
 
 	(void)state;
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		uint64_t r = synthetic_mix(i + 1);
 		memcpy(text, good, sizeof good);
 		for (unsigned n = 0; n <= r % 3; n++) {
@@ -421,7 +423,7 @@ mutations(void **state)
 		assert_true((g.fault == FAULT_NONE) == !g.detail[0]);
 		read += g.fault == FAULT_NONE;
 	}
-	assert_in_range(read, 1, 19999);
+	assert_in_range(read, 1, rounds - 1);
 }
 
 static bool
