@@ -12,18 +12,8 @@ static const struct fault_row faults[FAULT_COUNT] = {
 	[FAULT_NONE] = {"", {{"", "", ""}, {"", "", ""}}},
 #define FAULT(id, code, bg_what, bg_means, bg_do, en_what, en_means, en_do)                        \
 	[FAULT_##id] = {code, {{bg_what, bg_means, bg_do}, {en_what, en_means, en_do}}},
-#define TEXT(...)
 #include "lib/catalogue.def"
 #undef FAULT
-#undef TEXT
-};
-
-static const char *const texts[TEXT_COUNT][2] = {
-#define FAULT(...)
-#define TEXT(id, bg, en) [TEXT_##id] = {bg, en},
-#include "lib/catalogue.def"
-#undef FAULT
-#undef TEXT
 };
 
 struct fault_text
@@ -74,10 +64,4 @@ fault_describe(enum fault f, const char *detail, char *out, size_t size)
 	}
 	snprintf(out + n, size - n, " [%s]", fault_code(f));
 	return out;
-}
-
-const char *
-text(enum text t, enum language l)
-{
-	return t < TEXT_COUNT ? texts[t][l] : "";
 }

@@ -20,10 +20,8 @@ enum language { LANGUAGE_BG, LANGUAGE_EN };
 enum fault {
 	FAULT_NONE = 0,
 #define FAULT(id, ...) FAULT_##id,
-#define TEXT(...)
 #include "lib/catalogue.def"
 #undef FAULT
-#undef TEXT
 	FAULT_COUNT
 };
 
@@ -41,21 +39,9 @@ const char *fault_code(enum fault f);
 enum fault fault_by_code(const char *code);
 /*
  * Writes "what (detail). means do [code]", Bulgarian, then English, on one line: the form used in
- * SOAP faults and
- * ErrorDescription. Bulgarian first, then English, because peers may read either.
+ * SOAP faults and ErrorDescription, because peers may read either.
  * Returns out. detail may be NULL.
  */
 char *fault_describe(enum fault f, const char *detail, char *out, size_t size);
-
-/* Labels: rows TEXT(ID, bg, en) of catalogue.def. */
-enum text {
-#define FAULT(...)
-#define TEXT(id, ...) TEXT_##id,
-#include "lib/catalogue.def"
-#undef FAULT
-#undef TEXT
-	TEXT_COUNT
-};
-const char *text(enum text t, enum language l);
 
 #endif

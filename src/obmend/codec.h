@@ -167,12 +167,11 @@ char *job_strdup(struct job *, const char *); /* NULL for NULL; else sets no_mem
 /* At most max bytes, cut between characters. */
 char *job_strcut(struct job *, const char *, size_t max);
 struct wire_bytes job_bytes(struct job *, struct wire_bytes);
-/* Sends what WAIT_SIGNER and WAIT_DIRECTORY wait for. False: that role is down or busy. */
-bool job_sign(struct job *);
+/* Sends what WAIT_DIRECTORY waits for. False: that role is down or busy. */
 bool job_look_up(struct job *, const struct guid *);
 void job_signed(struct job *, const struct wire_sign_reply *);
 /* Writes out.message, at most one slice in this call. `max` bounds the text in memory. Ends in
- * job_sign, or in job_trouble. True: more to write. */
+ * WAIT_SIGNER, or in job_trouble. True: more to write. */
 bool job_write(struct job *, size_t max);
 bool job_write_on(struct job *);
 

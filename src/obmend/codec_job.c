@@ -281,7 +281,8 @@ job_look_up(struct job *job, const struct guid *guid)
 	    0);
 }
 
-bool
+/* Sends what WAIT_SIGNER waits for. False: that role is down or busy. */
+static bool
 job_sign(struct job *job)
 {
 	struct codec *c = job->codec;

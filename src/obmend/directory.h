@@ -157,10 +157,6 @@ void schedule_reload(struct directory *);
 bool schedule_refresh(struct directory *, struct waiter);
 /* Seconds to wait after so many failures in a row; interval without any. */
 double schedule_delay(uint64_t interval, unsigned failures);
-/* A date to ask from: the mark, less an overlap for changes that were slow to show. */
-when schedule_since(when mark);
-void trouble_set(struct directory *, enum fault, const char *detail);
-void trouble_clear(struct directory *);
 
 /* -- directory_lookup.c */
 

@@ -29,13 +29,14 @@ schedule_delay(uint64_t interval, unsigned failures)
 	return delay * (1 - JITTER + 2 * JITTER * noise / UINT16_MAX);
 }
 
-when
+/* A date to ask from: the mark, less an overlap for changes that were slow to show. */
+static when
 schedule_since(when mark)
 {
 	return mark - OVERLAP;
 }
 
-void
+static void
 trouble_set(struct directory *d, enum fault fault, const char *detail)
 {
 	struct trouble *t = &d->trouble;
@@ -49,7 +50,7 @@ trouble_set(struct directory *d, enum fault fault, const char *detail)
 	    t->failures, t->detail);
 }
 
-void
+static void
 trouble_clear(struct directory *d)
 {
 	if (d->trouble.failures > 0)

@@ -103,9 +103,11 @@ snapshot_changes(const struct snapshot *before, const struct snapshot *after, ch
 	}
 }
 
-bool
-guard_own_change(const struct guard *g, const struct participant *before,
-                 const struct participant *after)
+/* True when this is an own entry and the change is one that a person must see. `after` NULL:
+ * vanished. */
+static bool
+own_change(const struct guard *g, const struct participant *before,
+           const struct participant *after)
 {
 	bool own = false;
 
@@ -127,7 +129,7 @@ judge_change(void *arg, enum change kind, const struct participant *before,
 	struct judging *j = arg;
 
 	if (kind != CHANGE_ADDED)
-		j->own += guard_own_change(j->guard, before, after);
+		j->own += own_change(j->guard, before, after);
 }
 
 void
@@ -152,7 +154,7 @@ may_replace(const struct guard *g, const struct snapshot *base, const struct par
 	struct participant before;
 
 	return !g || !base || !snapshot_by_guid(base, &after->guid, &before) ||
-	    !guard_own_change(g, &before, after);
+	    !own_change(g, &before, after);
 }
 
 int

@@ -45,11 +45,6 @@ struct guard_verdict {
 /* Compares two snapshots (before may be NULL: nothing can be lost) against the limits. */
 void guard_judge(const struct guard *, const struct snapshot *before, const struct snapshot *after,
                  struct guard_verdict *);
-/* True when this is an own entry and the change is one that a person must see. `after` NULL:
- * vanished. */
-bool guard_own_change(const struct guard *, const struct participant *before,
-                      const struct participant *after);
-
 /*
  * `base` with every participant of `change` added or replaced; never removes. base may be NULL. When
  * `guard` is given, own entries whose change a person must see stay as they are in base. A sealed

@@ -50,6 +50,5 @@ void envelope_fail(struct envelope *, enum fault, const char *fmt, ...)
  * Returns how many bytes were taken; the "</" of that tag is among them. */
 size_t envelope_take_text(struct envelope *, const char *data, size_t len);
 void envelope_text_begin(struct envelope *);
-void envelope_text_flush(struct envelope *);
 
 #endif

@@ -26,8 +26,8 @@ deliver(struct envelope *e, const char *data, size_t len)
 		envelope_fail(e, fault, "%s", "");
 }
 
-void
-envelope_text_flush(struct envelope *e)
+static void
+flush_text(struct envelope *e)
 {
 	deliver(e, e->out, e->out_len);
 	e->out_len = 0;
@@ -71,12 +71,12 @@ emit(struct envelope *e, const char *data, size_t len)
 		len -= n;
 	}
 	if (len >= DIRECT) {
-		envelope_text_flush(e);
+		flush_text(e);
 		deliver(e, data, len);
 		return;
 	}
 	if (len > sizeof e->out - e->out_len)
-		envelope_text_flush(e);
+		flush_text(e);
 	memcpy(e->out + e->out_len, data, len);
 	e->out_len += len;
 }
@@ -325,6 +325,6 @@ envelope_take_text(struct envelope *e, const char *data, size_t len)
 	while (i < len && e->in_text && !e->fault)
 		i += takers[e->state](e, data + i, len - i);
 	if (!e->in_text)
-		envelope_text_flush(e);
+		flush_text(e);
 	return i;
 }

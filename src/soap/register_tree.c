@@ -114,7 +114,7 @@ tree_ids_add(struct tree_ids *ids, struct arena *a, struct tree *t)
 	return true;
 }
 
-struct tree *
+static struct tree *
 tree_ids_find(const struct tree_ids *ids, const char *id)
 {
 	for (struct tree_id *e = ids->buckets ? *bucket(ids, id) : NULL; e; e = e->next) {

@@ -37,10 +37,8 @@ struct tree_ids {
 	struct tree_id **buckets; /* made with the first id */
 };
 
-/* Remembers an element that has an id. False when the arena is full. tree_ids_find: NULL = not
- * yet. */
+/* Remembers an element that has an id. False when the arena is full. */
 bool tree_ids_add(struct tree_ids *, struct arena *, struct tree *);
-struct tree *tree_ids_find(const struct tree_ids *, const char *id);
 void tree_ids_free(struct tree_ids *);
 
 /* Follows references; NULL when one leads nowhere (yet). */

@@ -125,11 +125,11 @@ add(struct snapshot_builder *b, const char *guid, const char *eik, const char *n
 }
 
 static void
-give_snapshot(struct world *w)
+give_snapshot(struct world *w, enum participant_status own)
 {
 	struct snapshot_builder *b = snapshot_builder_new();
 
-	add(b, OWN, "123456789", "Наша администрация", PARTICIPANT_ACTIVE);
+	add(b, OWN, "123456789", "Наша администрация", own);
 	add(b, ACTIVE, "000695089", "Община Еднаква", PARTICIPANT_ACTIVE);
 	add(b, HELD, "000695100", "Община Временна", PARTICIPANT_TEMPORARILY_INACTIVE);
 	add(b, GONE, "000695111", "Община Изчезнала", PARTICIPANT_INACTIVE);
@@ -166,7 +166,7 @@ setup(void **state)
 	for (enum role_id r = ROLE_FRONT; r < ROLE_CONTROL; r++)
 		connect_role(w, r);
 	assert_true(role_control.start(&w->self));
-	give_snapshot(w);
+	give_snapshot(w, PARTICIPANT_ACTIVE);
 	turn(w, 3);
 	*state = w;
 	return 0;
@@ -531,6 +531,11 @@ status_says_the_gravest_thing_first(void **state)
 	assert_string_equal(first_condition(j), "U-201");
 	assert_int_equal(json_object_size(json_object_get(j, "roles")), 6);
 	json_decref(j);
+	give_snapshot(w, PARTICIPANT_INACTIVE);
+	j = ask(w, "{\"verb\":\"status\"}");
+	assert_string_equal(first_condition(j), "U-207");
+	json_decref(j);
+	give_snapshot(w, PARTICIPANT_ACTIVE);
 	w->roles[ROLE_STORE].answer = STATUS("store") ",\"in\":{\"waiting\":3},\"disk_full\":false}";
 	j = ask(w, "{\"verb\":\"status\"}");
 	assert_string_equal(first_condition(j), "U-206");

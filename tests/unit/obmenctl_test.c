@@ -483,6 +483,7 @@ bytes_are_written_and_not_over_others(void **state)
 	o = RUN(n, LANGUAGE_EN, "document", "body", "1", "message", "--output", path);
 	assert_int_equal(o.status, EXIT_REFUSED);
 	assert_non_null(strstr(o.err, "--force"));
+	assert_non_null(strstr(o.err, "U-105"));
 	output_free(&o);
 	close(n->answer_fd);
 	n->answer_fd = -1;
