@@ -25,6 +25,7 @@ struct openmetrics_label {
 	const char *name, *value;
 };
 
+/* The family's TYPE, UNIT and HELP lines; its samples follow. */
 void openmetrics_begin(struct buf *, const struct openmetrics_family *);
 /* One sample of a counter or a gauge. */
 void openmetrics_sample(struct buf *, const struct openmetrics_family *,

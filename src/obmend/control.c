@@ -160,7 +160,8 @@ static const struct role_message messages[] = {
     {ROLE_PARENT, WIRE_RELOADED, control_on_reloaded},
 };
 
-static const struct sandbox sandbox = {.allow = SANDBOX_UNIX | SANDBOX_ACCEPT | SANDBOX_MEMFD | SANDBOX_CLOCK};
+static const struct sandbox sandbox =
+    {.allow = SANDBOX_UNIX | SANDBOX_ACCEPT | SANDBOX_MEMFD | SANDBOX_CLOCK};
 
 const struct role role_control = {
     .id = ROLE_CONTROL,

@@ -174,7 +174,8 @@ courier_status(struct self *self)
 {
 	const struct courier *c = self->state;
 
-	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o, s:o, s:o, s:o}", "in_flight", (int)c->in_flight,
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o, s:o, s:o, s:o}",
+	    "in_flight", (int)c->in_flight,
 	    "window", (int)self->conf->send_window, "answered", (json_int_t)c->answered,
 	    "undelivered", (json_int_t)c->undelivered, "turned_away", (json_int_t)c->turned_away,
 	    "register", c->snapshot != NULL, "peer_count", (int)c->links.count, "peers",

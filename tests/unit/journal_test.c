@@ -282,8 +282,8 @@ test_changed_rows(void **in)
 	    "UPDATE journal SET document = document + 1 WHERE sequence = 4",
 	    "UPDATE journal SET message = NULL WHERE sequence = 2",
 	    "UPDATE journal SET sequence = 1000 WHERE sequence = 5",
-	    "INSERT INTO message(direction, type, guid, own, peer, at)"
-	    " VALUES(0, 1, x'0112233445566778899aabbccddeeff0', 1, 1, 1)",
+	    ("INSERT INTO message(direction, type, guid, own, peer, at)"
+	     " VALUES(0, 1, x'0112233445566778899aabbccddeeff0', 1, 1, 1)"),
 	};
 	struct fixture *f = *in;
 
