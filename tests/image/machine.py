@@ -1,0 +1,127 @@
+"""The image in QEMU, in software emulation, driven through its serial console. Everything is found
+by markers on the console, never by time; limits are generous, hosts of tests are slow."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests/network"))
+import net  # noqa: E402
+
+BOARD = os.environ.get("BOARD", "x86-64-uefi")
+OUT = TOP / "build/image" / BOARD
+VERSION = (TOP / "firmware/version").read_text(encoding="ascii").strip()
+SECONDS = 300
+
+
+def record(key, value):
+    """Keeps a figure for `make image-report`."""
+    file = OUT / "measured"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    lines = [line for line in lines if not line.startswith(key + "=")] + [f"{key}={value}"]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def setup_medium(path, files):
+    """A disk labelled OBMEN-SETUP whose folder obmen/ holds files: {name: text, bytes or path}."""
+    net.run("truncate", "-s", "8M", path)
+    net.run("/usr/sbin/mkfs.vfat", "-n", "OBMEN-SETUP", path)
+    net.run("mmd", "-i", path, "::obmen")
+    for name, content in files.items():
+        if isinstance(content, pathlib.Path):
+            content = content.read_bytes()
+        if isinstance(content, str):
+            content = content.encode()
+        done = subprocess.run(["mcopy", "-i", str(path), "-", f"::obmen/{name}"], input=content,
+                              capture_output=True, check=False)
+        if done.returncode:
+            raise net.Failure(f"mcopy {name}: {done.stderr.decode()}")
+    return path
+
+
+class Machine:
+    """One emulated machine; state (disk, firmware variables, TPM) stays in `folder` between starts."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / "console.log"
+        self.process = None
+        self.seen = 0  # characters of the console's text that are done with
+
+    @property
+    def disk(self):
+        path = self.folder / "disk.img"
+        if not path.exists():
+            net.run("cp", "--sparse=always", OUT / f"obmen-{VERSION}.img", path)
+        return path
+
+    def start(self, forward=(), extra="", memory=256):
+        """Boots. forward: pairs (port on this machine's loopback, port of the box)."""
+        rules = "".join(f",hostfwd=tcp:{net.ADDRESS}:{ours}-:{theirs}" for ours, theirs in forward)
+        environment = dict(os.environ, WORK=str(self.folder), NET0=f"user,id=n0{rules}",
+                           MEMORY=str(memory), QEMU_EXTRA=extra)
+        self.seen = len(self.text()) if self.log.exists() else 0
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(TOP / "firmware/boot"), BOARD, str(self.disk)], stdin=subprocess.PIPE,
+                stdout=log, stderr=subprocess.STDOUT, env=environment)
+        return self
+
+    def text(self):
+        """All that the console has shown since the first start."""
+        return self.log.read_text(encoding="utf-8", errors="replace").replace("\r", "")
+
+    def expect(self, pattern, seconds=SECONDS):
+        """Waits for a regular expression in what has come since the last find; gives the match."""
+        def found():
+            ended = self.process.poll() is not None
+            match = re.compile(pattern).search(self.text(), self.seen)
+            if not match and ended:
+                raise net.Failure(f"{pattern}: the machine stopped:\n{self.text()[-1500:]}")
+            return match
+        try:
+            match = net.wait(f"console: {pattern}", found, seconds, 0.2)
+        except net.Failure as error:
+            raise net.Failure(f"{error}\n{self.text()[-1500:]}") from None
+        self.seen = match.end()
+        return match
+
+    def command(self, *words):
+        """Gives one command at the console; its output. Failure when it does not end well."""
+        line = " ".join(words)
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        start = self.expect(re.escape(line[-30:]) + r"\n").end()
+        status = self.expect(r"obmen: done (\d+)\n")
+        output = self.text()[start:status.start()]
+        if status.group(1) != "0":
+            raise net.Failure(f"{line}: {output}")
+        return output
+
+    def wait_end(self, seconds=SECONDS):
+        """Waits until the machine has switched itself off; what its console said since then."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise net.Failure(f"the machine did not stop:\n{self.text()[-1500:]}") from None
+        return self.text()[self.seen:]
+
+    def stop(self):
+        """Pulls the plug."""
+        if self.process and self.process.poll() is None:
+            try:
+                self.process.stdin.write(b"\x01x")
+                self.process.stdin.flush()
+                self.process.wait(20)
+            except (OSError, subprocess.TimeoutExpired):
+                for pid in net.children(self.process.pid) + [self.process.pid]:
+                    try:
+                        os.kill(pid, 9)
+                    except ProcessLookupError:
+                        pass
+                self.process.wait()
+        self.process = None
