@@ -111,7 +111,7 @@ say_acts(const struct ctl *ctl, const json_t *d)
 		 strcmp(text_of(d, "state"), "expired") == 0)
 		text = say(ctl, "Вие: вижте причината; изпратете наново или по друг път",
 		    "you: see the reason; send again or another way");
-	say_line(ctl, say(ctl, "Ред е на", "Whose turn"), text);
+	say_line(ctl, say(ctl, "На ход е", "Whose turn"), text);
 }
 
 static void
