@@ -21,6 +21,7 @@ extern const char evidence_readme[];
 /* SHA-256 of size bytes of fd from its start, in hex. False when they cannot be read. */
 bool evidence_hash_fd(int fd, uint64_t from, uint64_t size, char out[65]);
 
+/* Verbs. */
 enum exit_status run_evidence_export(struct ctl *, struct command *);
 enum exit_status run_evidence_verify(struct ctl *, struct command *);
 enum exit_status run_evidence_check(struct ctl *, struct command *);

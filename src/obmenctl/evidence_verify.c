@@ -374,13 +374,15 @@ say_judgement(struct ctl *ctl, const struct judging *j, const char *file)
 	say_line(ctl, say(ctl, "Файл", "File"), file);
 	json_array_foreach (j->problems, i, o)
 		fprintf(ctl->out, "  %s: %s\n", text_of(o, "where"), text_of(o, "why"));
-	fprintf(ctl->out, SAY(ctl, "  записи %u, връзки във веригата %u\n", "  entries %u, links of the chain %u\n"),
+	fprintf(ctl->out,
+	    SAY(ctl, "  записи %u, връзки във веригата %u\n", "  entries %u, links of the chain %u\n"),
 	    j->entries, j->links);
 	json_array_foreach (j->signatures, i, o)
 		fprintf(ctl->out, "  %s: %s %s %s\n", text_of(o, "file"), text_of(o, "verdict"),
 		    text_of(o, "signer"), text_of(o, "method"));
 	json_array_foreach (j->stamps, i, o)
-		fprintf(ctl->out, SAY(ctl, "  запис %lld съществува от %s: %s\n", "  entry %lld exists since %s: %s\n"),
+		fprintf(ctl->out,
+		    SAY(ctl, "  запис %lld съществува от %s: %s\n", "  entry %lld exists since %s: %s\n"),
 		    number_of(o, "sequence"), text_of(o, "at"), text_of(o, "authority"));
 	if (!j->ca)
 		fprintf(ctl->out, "  %s\n", say(ctl, "кой е издал сертификатите, не е проверено (--ca)",

@@ -224,7 +224,8 @@ verb_body(struct ask *a)
 static enum fault
 verb_status(struct ask *a)
 {
-	struct store_decision d = {.by = ask_text(a, "by"), .number = ask_text(a, "number"), .date = ask_text(a, "date"),
+	struct store_decision d = {.by = ask_text(a, "by"),
+	    .number = ask_text(a, "number"), .date = ask_text(a, "date"),
 	    .reason = ask_text(a, "reason"), .date_close = ask_text(a, "date_close")};
 	const char *const texts[] = {d.number, d.reason};
 	char today[11];
