@@ -38,6 +38,8 @@ enum problem {
 	P_NO_LISTEN,
 	P_ADDRESS,
 	P_NOT_LOCAL,
+	P_NOT_HTTP,
+	P_NO_STAMP_CA,
 	P_DID_YOU_MEAN,
 	P_COUNT
 };
@@ -60,6 +62,9 @@ static const char *const problems[P_COUNT][2] = {
     [P_NO_LISTEN] = {"нужен е поне един раздел [listen АДРЕС:ПОРТ]",
 		     "at least one [listen ADDRESS:PORT] section is needed"},
     [P_ADDRESS] = {"очаква се АДРЕС:ПОРТ", "ADDRESS:PORT is expected"},
+    [P_NOT_HTTP] = {"очаква се адрес http://: удостоверението е подписано само по себе си",
+	"an http:// address is expected: a time stamp carries its own signature"},
+    [P_NO_STAMP_CA] = {"иска и timestamp-ca-file", "needs timestamp-ca-file too"},
     [P_NOT_LOCAL] = {"адресът не е локален; така е само с metrics-remote = yes",
 		     "not a local address; that takes metrics-remote = yes"},
     [P_DID_YOU_MEAN] = {"; може би", "; perhaps"},
@@ -423,6 +428,22 @@ check_metrics(struct parser *p)
 	p->error_count++;
 }
 
+/* Whom to believe must be known before anybody is asked. */
+static void
+check_stamps(struct parser *p)
+{
+	const char *url = p->conf->timestamp_url, *ca = p->conf->timestamp_ca_file;
+
+	if (!url || !*url)
+		return;
+	bool http = strncmp(url, "http://", 7) == 0 && url[7];
+	if (http && ca && *ca)
+		return;
+	buf_addf(&p->errors, "%s: timestamp-url: %s\n", p->file,
+	    problem_text(p, http ? P_NO_STAMP_CA : P_NOT_HTTP));
+	p->error_count++;
+}
+
 /* What can be said only when the whole text was read. */
 static void
 check_whole(struct parser *p)
@@ -434,6 +455,7 @@ check_whole(struct parser *p)
 	need_one(p, c->participant_count, P_NO_PARTICIPANT);
 	need_one(p, c->listen_count, P_NO_LISTEN);
 	check_metrics(p);
+	check_stamps(p);
 	if (p->error_count > 0) /* what follows would only be their echo */
 		return;
 	for (unsigned i = 0; i < c->listen_count; i++) {

@@ -97,6 +97,10 @@ struct conf {
 	uint64_t memory_in_flight; /* bytes of buffered bodies before reading stops */
 	uint64_t disk_reserve;     /* bytes of free disk below which nothing new is accepted */
 	bool durable;              /* sync the disk before answering; no: for measurements only */
+	/* evidence */
+	char *timestamp_url;         /* RFC 3161, http; may be NULL */
+	char *timestamp_ca_file;     /* PEM; needed with the URL */
+	uint64_t timestamp_interval; /* seconds */
 	/* sending */
 	uint64_t retry_first;    /* seconds to the first retry; each next interval doubles */
 	unsigned retry_count;

@@ -150,6 +150,18 @@ const struct conf_option conf_options[] = {
 	             "токът, вече приети документи се губят.",
 	        "Answer only when the document is on disk. no: for measurements ONLY; a power cut then "
 	        "loses documents that were accepted."}},
+	/* evidence */
+	{GENERAL("timestamp-url", CONF_TEXT, timestamp_url),
+	    .text = {"Удостоверител за време (RFC 3161), адрес http://; празно: дневникът не се удостоверява. "
+	             "Иска и timestamp-ca-file.",
+	        "Time stamp authority (RFC 3161), an http:// address; empty: the journal is not stamped. "
+	        "Needs timestamp-ca-file too."}},
+	{GENERAL("timestamp-ca-file", CONF_PATH, timestamp_ca_file), .fixed = true,
+	    .text = {"PEM с удостоверителите за време, на които се вярва.",
+	        "PEM of the time stamp authorities that are trusted."}},
+	SECONDS("timestamp-interval", timestamp_interval, 1, DAY, "1h",
+	    "През колко време се удостоверява дневникът, ако има нови записи.",
+	    "How often the journal is stamped, when it has new entries."),
 	/* sending */
 	SECONDS("retry-first", retry_first, 1, DAY, "15min",
 	    "Време до втория опит; всяко следващо се удвоява.",

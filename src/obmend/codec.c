@@ -74,6 +74,7 @@ close_codec(struct codec *c)
 	jobs_close(c);
 	parser_pool_free(&c->parsers);
 	trust_free(c->trust);
+	X509_STORE_free(c->authorities);
 	if (c->snapshot)
 		snapshot_free(c->snapshot);
 	for (unsigned i = 0; c->identities && i < c->conf->certificate_count; i++)
@@ -107,7 +108,7 @@ codec_open(struct self *self)
 	c->self = self;
 	c->conf = self->conf;
 	c->trust = trust_new(&options);
-	if (!c->trust || !load_identities(c) || !jobs_open(c)) {
+	if (!c->trust || !load_identities(c) || !stamps_open(c) || !jobs_open(c)) {
 		close_codec(c);
 		return false;
 	}
@@ -171,6 +172,20 @@ static void
 on_answer(struct self *self, struct peer from, struct ipc_frame *f)
 {
 	answer_start(self->state, from, f);
+}
+
+static void
+on_stamp(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	(void)from;
+	stamp_start(self->state, f);
+}
+
+static void
+on_stamp_answer(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	(void)from;
+	stamp_answered(self->state, f);
 }
 
 static void
@@ -280,6 +295,8 @@ static const struct role_message messages[] = {
     {ROLE_DIRECTORY, WIRE_LOOKUP_REPLY, on_lookup_reply},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
     {ROLE_COURIER, WIRE_ANSWER, on_answer},
+    {ROLE_STORE, WIRE_STAMP, on_stamp},
+    {ROLE_COURIER, WIRE_STAMP_ANSWER, on_stamp_answer},
     {ROLE_CONTROL, WIRE_QUERY, on_query},
 };
 

@@ -131,6 +131,7 @@ struct codec {
 	const struct conf *conf;
 	struct trust *trust;
 	struct identity *identities; /* one per conf.certificates */
+	X509_STORE *authorities;     /* of time stamps; NULL when there are none */
 	struct snapshot *snapshot;   /* NULL until the directory has one */
 	struct parser_pool parsers;
 	struct hint hints[HINTS];
@@ -190,6 +191,11 @@ void inbound_stored(struct job *, const struct wire_receive_reply *);
 void compose_start(struct codec *, struct peer, struct ipc_frame *);
 void answer_start(struct codec *, struct peer, struct ipc_frame *);
 void detach_start(struct codec *, struct peer, struct ipc_frame *, const json_t *query);
+
+/* codec_stamp.c */
+bool stamps_open(struct codec *);
+void stamp_start(struct codec *, struct ipc_frame *);
+void stamp_answered(struct codec *, struct ipc_frame *);
 
 /* codec_receive.c: tells the store what came in; inbound_stored follows. */
 bool receive_send(struct job *);

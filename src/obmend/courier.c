@@ -105,6 +105,7 @@ courier_stop(struct self *self)
 	if (!c)
 		return;
 	courier_drop_deliveries(c);
+	courier_drop_stamp(c);
 	if (c->http)
 		http_client_free(c->http);
 	for (unsigned i = 0; c->tls && i < self->conf->certificate_count; i++) {
@@ -185,6 +186,7 @@ courier_status(struct self *self)
 
 static const struct role_message messages[] = {
     {ROLE_STORE, WIRE_DELIVER, courier_on_deliver},
+    {ROLE_CODEC, WIRE_STAMP_ASK, courier_on_stamp},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
 };
 

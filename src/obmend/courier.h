@@ -25,6 +25,7 @@ struct courier {
 	unsigned in_flight;
 	unsigned next_codec;                /* among equals */
 	uint64_t answered, undelivered, turned_away;
+	struct stamp_call *stamp;           /* under way, or NULL */
 	uint64_t sent[DELIVERY_KIND_COUNT][2]; /* undelivered, answered */
 	uint64_t faults[FAULT_COUNT];
 	struct histogram exchange; /* from the beginning of a call to its end */
@@ -47,6 +48,10 @@ struct delivery {
 void courier_on_deliver(struct self *, struct peer, struct ipc_frame *);
 /* Ends all deliveries without a word: the process ends, store polls. */
 void courier_drop_deliveries(struct courier *);
+
+/* courier_stamp.c: handler of WIRE_STAMP_ASK. */
+void courier_on_stamp(struct self *, struct peer, struct ipc_frame *);
+void courier_drop_stamp(struct courier *);
 
 /* courier_outcome.c: what became of it. */
 void courier_outcome(struct delivery *, const struct http_result *);

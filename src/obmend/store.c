@@ -220,6 +220,7 @@ release(struct store_role *r)
 		event_free(r->timer);
 	if (r->idle)
 		event_free(r->idle);
+	stamps_free(r);
 	outbox_free(&r->outbox);
 	if (r->store)
 		r->backend->close(r->store);
@@ -288,7 +289,7 @@ store_start(struct self *self)
 	r->turn = event_new(self->base, -1, 0, on_turn, r);
 	r->timer = evtimer_new(self->base, on_timer, r);
 	r->idle = evtimer_new(self->base, on_idle, r);
-	if (!r->turn || !r->timer || !r->idle)
+	if (!r->turn || !r->timer || !r->idle || !stamps_start(r))
 		return false;
 	recover(r);
 	return true;
@@ -312,6 +313,7 @@ store_reload(struct self *self)
 	schedule_times_from_conf(&times, self->conf);
 	r->backend->tune(r->store, &times, self->conf->disk_reserve);
 	r->per_peer = clamp(self->conf->peer_connections, STORE_PEER_MAX);
+	stamps_reload(r);
 	store_wake(r);
 }
 
@@ -335,6 +337,7 @@ static const struct role_message messages[] = {
 	{ROLE_CODEC, WIRE_COMPOSED, store_on_composed},
 	{ROLE_CODEC, WIRE_ANSWERED, store_on_answered},
 	{ROLE_COURIER, WIRE_UNDELIVERED, store_on_undelivered},
+	{ROLE_CODEC, WIRE_STAMPED, store_on_stamped},
 	{ROLE_CONTROL, WIRE_QUERY, store_on_query},
 };
 

@@ -449,6 +449,7 @@ store_status(struct self *self)
 	json_object_set_new(o, "oldest_seconds", json_integer(f.oldest == WHEN_NONE ? 0 :
 	    (when_now() - f.oldest) / WHEN_SECOND));
 	json_object_set_new(o, "disk_full", json_boolean(f.full));
+	json_object_set_new(o, "journal", journal_status(r, &f));
 	json_object_set_new(o, "log_pages", json_integer((json_int_t)f.log_pages));
 	return o;
 }

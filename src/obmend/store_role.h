@@ -58,6 +58,15 @@ struct store_counts {
 	    undelivered, commits_failed;
 };
 
+/* Time stamps: what was asked for, and how it went. */
+struct store_stamps {
+	struct event *timer;
+	bool asking;
+	unsigned failures; /* in a row */
+	uint64_t pause;    /* seconds */
+	char detail[160];
+};
+
 struct store_role {
 	struct self *self;
 	const struct store_backend *backend;
@@ -83,6 +92,7 @@ struct store_role {
 	uint64_t idle_batches; /* counts.batches when the idle timer was set */
 	struct store_counts counts;
 	struct histogram commit; /* one batch to the disk */
+	struct store_stamps stamps;
 };
 
 /* store.c: begins the batch of this turn if there is none. A fault: nothing can be written now. */
@@ -115,6 +125,16 @@ void store_overdue(struct store_role *);
 /* The letter about this document's job will not leave: take the job back. committed: what it was to
  * tell is on disk. */
 void store_job_undone(struct store_role *, int64_t document, bool committed);
+
+/* The next codec that is up; false when none is. */
+bool store_choose_codec(struct store_role *, struct peer *to);
+
+/* store_stamp.c */
+bool stamps_start(struct store_role *);
+void stamps_reload(struct store_role *);
+void stamps_free(struct store_role *);
+void store_on_stamped(struct self *, struct peer, struct ipc_frame *);
+json_t *journal_status(const struct store_role *, const struct store_figures *);
 
 /* store_recipients.c */
 bool recipients_init(struct store_role *);

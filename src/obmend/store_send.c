@@ -94,9 +94,8 @@ store_job_undone(struct store_role *r, int64_t document, bool committed)
 	job_later(r, j);
 }
 
-/* The next codec that is up; false when none is. */
-static bool
-choose_codec(struct store_role *r, struct peer *to)
+bool
+store_choose_codec(struct store_role *r, struct peer *to)
 {
 	unsigned n = r->self->codecs < ROLE_INDEX_MAX ? r->self->codecs : ROLE_INDEX_MAX;
 
@@ -166,7 +165,7 @@ start_compose(struct store_role *r, struct store_job *j, const struct store_work
 	int fds[4];
 	unsigned nfds = 0;
 
-	if (!choose_codec(r, &to))
+	if (!store_choose_codec(r, &to))
 		return false;
 	if (!compose_files(r, w, &m, fds, &nfds, &details)) {
 		while (nfds > 0)

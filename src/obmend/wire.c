@@ -130,6 +130,13 @@ LAYOUT(wire_answered, BELOW(wire_answered, answer, ANSWER_UNREADABLE + 1),
     MOMENT(wire_answered, sent), MOMENT(wire_answered, answered),
     STRUCT(wire_answered, body, wire_body_layout));
 
+LAYOUT(wire_stamp, NUMBER(wire_stamp, sequence), HASH(wire_stamp, digest));
+LAYOUT(wire_stamp_answer, NUMBER(wire_stamp_answer, sequence), HASH(wire_stamp_answer, digest),
+    BYTES(wire_stamp_answer, request), BYTES(wire_stamp_answer, response),
+    STRING(wire_stamp_answer, detail));
+LAYOUT(wire_stamped, NUMBER(wire_stamped, sequence), HASH(wire_stamped, digest),
+    MOMENT(wire_stamped, at), BYTES(wire_stamped, token), STRING(wire_stamped, detail));
+
 static const struct layout *const layouts[WIRE_TYPE_COUNT] = {
 	[WIRE_CONF] = &wire_conf_layout,
 	[WIRE_PEER] = &wire_peer_layout,
@@ -151,6 +158,10 @@ static const struct layout *const layouts[WIRE_TYPE_COUNT] = {
 	[WIRE_UNDELIVERED] = &wire_undelivered_layout,
 	[WIRE_ANSWER] = &wire_answer_layout,
 	[WIRE_ANSWERED] = &wire_answered_layout,
+	[WIRE_STAMP] = &wire_stamp_layout,
+	[WIRE_STAMP_ASK] = &wire_stamp_answer_layout,
+	[WIRE_STAMP_ANSWER] = &wire_stamp_answer_layout,
+	[WIRE_STAMPED] = &wire_stamped_layout,
 };
 
 #define ABSENT UINT32_MAX /* the length of a NULL string */

@@ -59,6 +59,11 @@ enum wire_type {
 	/* courier -> codec -> store: what the peer answered */
 	WIRE_ANSWER,        /* struct wire_answer; fd: body unless inline */
 	WIRE_ANSWERED,      /* struct wire_answered; fd: body unless inline */
+	/* store -> codec -> courier -> codec -> store: a time stamp of the journal's head */
+	WIRE_STAMP,         /* struct wire_stamp */
+	WIRE_STAMP_ASK,     /* struct wire_stamp_answer, without response */
+	WIRE_STAMP_ANSWER,  /* struct wire_stamp_answer */
+	WIRE_STAMPED,       /* struct wire_stamped */
 	/* control <-> parent: read the configuration again */
 	WIRE_RELOAD,        /* nothing */
 	WIRE_RELOADED,      /* struct wire_reloaded */
@@ -282,6 +287,28 @@ struct wire_answered {
 	uint64_t http_status;
 	when sent, answered;
 	struct wire_body body;     /* the exact reply */
+};
+
+struct wire_stamp {
+	uint64_t sequence;  /* of the journal's entry */
+	uint8_t digest[32]; /* of that entry */
+};
+
+/* The request travels along, so that nobody has to remember it. */
+struct wire_stamp_answer {
+	uint64_t sequence;
+	uint8_t digest[32];
+	struct wire_bytes request;
+	struct wire_bytes response; /* empty: detail says why there is none */
+	const char *detail;
+};
+
+struct wire_stamped {
+	uint64_t sequence;
+	uint8_t digest[32];
+	when at;                 /* what the authority says */
+	struct wire_bytes token; /* the verified response; empty: detail says why there is none */
+	const char *detail;
 };
 
 /* Packs a struct of the given type at the end of out / unpacks it; false when it does not fit, or
