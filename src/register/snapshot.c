@@ -275,7 +275,11 @@ find(const struct snapshot *s, enum layout_table t, uint64_t hash, match_fn matc
 static bool
 guid_matches(const struct snapshot *s, uint32_t record, const void *key)
 {
-	return guid_equal(&s->records[record].guid, key);
+	const struct layout_record *r = &s->records[record];
+
+	/* The strings' places may lie in the next cache line: fetch both at once. */
+	__builtin_prefetch(&r->strings[STRING_COUNT - 1]);
+	return guid_equal(&r->guid, key);
 }
 
 bool

@@ -86,7 +86,7 @@ database_open(struct store *s)
 	 * writer, no shared memory file, no lock per transaction. */
 	return run(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 	              "PRAGMA wal_autocheckpoint = 0;"
-	              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;"
+	              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -5120;"
 	              "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF") &&
 	       run(s, s->options.undurable ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL");
 }

@@ -184,7 +184,7 @@ compare(const void *a, const void *b)
 }
 
 #define SIGN_ROUNDS 9
-#define SIGN_TIMES 20
+#define SIGN_TIMES 12
 #define HASH_BYTES (16 << 10)
 #define HASH_TIMES 40
 

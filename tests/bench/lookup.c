@@ -6,8 +6,8 @@
 #include "../unit/register_synthetic.h"
 #include "bench.h"
 
-#define LOOKUPS 200000
-#define ROUNDS 5
+#define LOOKUPS 50000
+#define ROUNDS 24
 
 static struct snapshot *
 make_snapshot(unsigned count)
