@@ -277,8 +277,8 @@ guid_matches(const struct snapshot *s, uint32_t record, const void *key)
 {
 	const struct layout_record *r = &s->records[record];
 
-	/* The strings' places may lie in the next cache line: fetch both at once. */
-	__builtin_prefetch(&r->strings[STRING_COUNT - 1]);
+	/* The end of the record may lie in the next cache line: fetch both at once. */
+	__builtin_prefetch(&r->status);
 	return guid_equal(&r->guid, key);
 }
 

@@ -1,4 +1,7 @@
-/* Nanoseconds from a text GUID to a participant, by size of the register. */
+/*
+ * Nanoseconds from a text GUID to a participant, by size of the register: to its record, and with
+ * its certificate's serial read too, which lies elsewhere in memory.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -40,24 +43,25 @@ cpu_ns(void)
 
 /* The best of several rounds over random participants: what the memory allows, not the neighbours. */
 static double
-measure(const struct snapshot *snapshot, char (*texts)[GUID_TEXT_SIZE])
+measure(const struct snapshot *snapshot, char (*texts)[GUID_TEXT_SIZE], bool serial)
 {
 	double best = 1e12;
-	unsigned found = 0;
 
 	for (int k = 0; k < ROUNDS; k++) {
+		unsigned found = 0;
 		double start = cpu_ns();
 		for (unsigned i = 0; i < LOOKUPS; i++) {
-			struct participant p;
+			struct participant p = {.status = PARTICIPANT_ACTIVE};
 			struct guid g;
 			found += guid_parse(&g, texts[i], GUID_TEXT_LEN) &&
-			    snapshot_by_guid(snapshot, &g, &p) && *p.certificate_serial;
+			    snapshot_by_guid(snapshot, &g, &p) &&
+			    (serial ? *p.certificate_serial != 0 : p.status <= PARTICIPANT_TEMPORARILY_INACTIVE);
 		}
 		double ns = (cpu_ns() - start) / LOOKUPS;
+		if (found != LOOKUPS)
+			bench_fail("%u of %u look-ups found nothing", LOOKUPS - found, LOOKUPS);
 		best = ns < best ? ns : best;
 	}
-	if (found != LOOKUPS * ROUNDS)
-		bench_fail("%u of %u look-ups found nothing", LOOKUPS * ROUNDS - found, LOOKUPS * ROUNDS);
 	return best;
 }
 
@@ -65,10 +69,10 @@ int
 lookup_main(int argc, char **argv)
 {
 	char(*texts)[GUID_TEXT_SIZE] = calloc(LOOKUPS, sizeof *texts);
+	struct buf record = {0}, serial = {0};
 
 	if (!texts)
 		bench_fail("memory");
-	putchar('{');
 	for (int i = 0; i < argc; i++) {
 		unsigned count = (unsigned)strtoul(argv[i], NULL, 10);
 		struct snapshot *snapshot = make_snapshot(count);
@@ -77,10 +81,15 @@ lookup_main(int argc, char **argv)
 			synthetic_guid((unsigned)(synthetic_mix(k + 1000003) % count), &g);
 			guid_format(&g, texts[k]);
 		}
-		printf("%s\"%u\": %.1f", i ? ", " : "", count, measure(snapshot, texts));
+		const char *comma = i ? ", " : "";
+		buf_addf(&record, "%s\"%u\": %.1f", comma, count, measure(snapshot, texts, false));
+		buf_addf(&serial, "%s\"%u\": %.1f", comma, count, measure(snapshot, texts, true));
 		snapshot_free(snapshot);
 	}
-	puts("}");
+	printf("{\"lookup_ns\": {%s}, \"lookup_serial_ns\": {%s}}\n", buf_str(&record),
+	    buf_str(&serial));
+	buf_free(&record);
+	buf_free(&serial);
 	free(texts);
 	return 0;
 }
