@@ -65,13 +65,14 @@ sandbox_become(const char *user, bool low_ports)
 		return fail("user");
 	if (geteuid() == pw->pw_uid && getuid() == pw->pw_uid)
 		return true;
-	/* While the bounding set may still be changed. */
-	limit_bounding(low_ports ? BIT(CAP_NET_BIND_SERVICE) : 0);
+	/* While the bounding set may still be changed; CAP_SETPCAP empties it in sandbox_enter. */
+	uint64_t keep = low_ports ? BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETPCAP) : 0;
+	limit_bounding(keep);
 	if (low_ports && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return fail("keep capabilities");
 	if (!change_user(pw))
 		return fail("change user");
-	if (!set_capabilities(low_ports ? BIT(CAP_NET_BIND_SERVICE) : 0))
+	if (!set_capabilities(keep))
 		return fail("capabilities");
 	return true;
 }

@@ -46,7 +46,8 @@ static void
 judge(const uint8_t *data, size_t size, const struct signature *s)
 {
 	xmlDocPtr doc = xmlReadMemory((const char *)data, (int)size, NULL, NULL,
-	    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE);
+	    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE |
+	        XML_PARSE_NOENT | XML_PARSE_IGNORE_ENC); /* the text came inside another: it is UTF-8 */
 	xmlChar *form = NULL;
 	uint8_t digest[64];
 

@@ -252,6 +252,7 @@ class Node:
         self.options = options
         self.peers = []    # lines of [peer] sections
         self.wrapper = []  # words before the program
+        self.program = BUILD / "obmend"
         for participant in self.served:
             participant.port = participant.port or free_port()
 
@@ -288,7 +289,7 @@ class Node:
     def start(self, ready=True):
         self.write_conf()
         self.process = Process(f"obmend {self.letter}",
-                               [*self.wrapper, BUILD / "obmend", "-c", self.conf], self.log)
+                               [*self.wrapper, self.program, "-c", self.conf], self.log)
         if ready:
             self.wait_ready()
         return self
