@@ -37,6 +37,8 @@ enum problem {
 	P_NO_PARTICIPANT,
 	P_NO_LISTEN,
 	P_ADDRESS,
+	P_MOMENT,
+	P_HTTP,
 	P_NOT_LOCAL,
 	P_NOT_HTTP,
 	P_NO_STAMP_CA,
@@ -65,6 +67,9 @@ static const char *const problems[P_COUNT][2] = {
     [P_NOT_HTTP] = {"очаква се адрес http://: удостоверението е подписано само по себе си",
 	"an http:// address is expected: a time stamp carries its own signature"},
     [P_NO_STAMP_CA] = {"иска и timestamp-ca-file", "needs timestamp-ca-file too"},
+    [P_MOMENT] = {"очаква се момент като 2026-11-30T08:00:00+02:00",
+		  "a moment like 2026-11-30T08:00:00+02:00 is expected"},
+    [P_HTTP] = {"очаква се адрес http://", "an address that begins with http:// is expected"},
     [P_NOT_LOCAL] = {"адресът не е локален; така е само с metrics-remote = yes",
 		     "not a local address; that takes metrics-remote = yes"},
     [P_DID_YOU_MEAN] = {"; може би", "; perhaps"},
@@ -444,6 +449,45 @@ check_stamps(struct parser *p)
 	p->error_count++;
 }
 
+static void
+whole_problem(struct parser *p, const char *where, enum problem what)
+{
+	buf_addf(&p->errors, "%s: %s: %s\n", p->file, where, problem_text(p, what));
+	p->error_count++;
+}
+
+/* CRLs and OCSP answers are signed themselves; authorities serve them over plain http. */
+static void
+check_revocation(struct parser *p)
+{
+	const char *const urls[][2] = {{"crl-url", p->conf->crl_url}, {"ocsp-url", p->conf->ocsp_url}};
+
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+		if (urls[i][1] && *urls[i][1] && strncmp(urls[i][1], "http://", 7) != 0)
+			whole_problem(p, urls[i][0], P_HTTP);
+	}
+}
+
+static void resolve(struct parser *, const char *section, const char *name, unsigned *index);
+
+static void
+check_successors(struct parser *p)
+{
+	char section[CONF_NAME_MAX + 16];
+
+	for (unsigned i = 0; i < p->conf->certificate_count; i++) {
+		struct conf_certificate *c = &p->conf->certificates[i];
+		const char *text = c->switch_text;
+		snprintf(section, sizeof section, "certificate %s", c->name);
+		c->successor = i;
+		c->switch_at = WHEN_NONE;
+		if (c->successor_name)
+			resolve(p, section, c->successor_name, &c->successor);
+		if (text && *text && !when_parse(&c->switch_at, text, strlen(text)))
+			whole_problem(p, section, P_MOMENT);
+	}
+}
+
 /* What can be said only when the whole text was read. */
 static void
 check_whole(struct parser *p)
@@ -456,6 +500,8 @@ check_whole(struct parser *p)
 	need_one(p, c->listen_count, P_NO_LISTEN);
 	check_metrics(p);
 	check_stamps(p);
+	check_revocation(p);
+	check_successors(p);
 	if (p->error_count > 0) /* what follows would only be their echo */
 		return;
 	for (unsigned i = 0; i < c->listen_count; i++) {
@@ -556,6 +602,15 @@ conf_free(struct conf *c)
 	}
 	free_strings(CONF_GENERAL, c);
 	free(c);
+}
+
+unsigned
+conf_certificate_now(const struct conf *c, unsigned certificate, uint64_t switched)
+{
+	/* A ring of successors ends after as many steps as there are certificates. */
+	for (unsigned n = 0; n < c->certificate_count && switched >> certificate & 1; n++)
+		certificate = c->certificates[certificate].successor;
+	return certificate;
 }
 
 const struct conf_participant *

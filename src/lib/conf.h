@@ -23,6 +23,7 @@
 #include "lib/catalogue.h"
 #include "lib/guid.h"
 #include "lib/log.h"
+#include "lib/when.h"
 
 #define CONF_NAME_MAX 64
 
@@ -30,6 +31,10 @@ struct conf_certificate {
 	char name[CONF_NAME_MAX];
 	char *file; /* PEM: certificate, then the chain that is sent */
 	char *key;  /* PEM; opened by signer only */
+	char *successor_name;
+	unsigned successor; /* index into certificates; its own when there is none */
+	char *switch_text;
+	when switch_at;     /* WHEN_NONE: when the register shows the successor's serial */
 };
 
 struct conf_listen {
@@ -72,6 +77,9 @@ struct conf {
 	/* trust */
 	char *ca_file;
 	char *crl_file; /* may be NULL */
+	char *crl_url;  /* http; may be NULL */
+	char *ocsp_url; /* http; may be NULL */
+	uint64_t revocation_interval; /* seconds */
 	bool accept_sha1;
 	enum signature_policy signature;
 	bool certificate_name_check; /* refuse instead of warn when CN is not the registered host */
@@ -147,6 +155,9 @@ void conf_free(struct conf *);
 void conf_reload(struct conf *running, struct conf *fresh, struct buf *kept);
 
 /* The section of this GUID; NULL when there is none. */
+/* The certificate that stands for this one when those in switched (a bit by index) have given way to
+ * their successors. */
+unsigned conf_certificate_now(const struct conf *, unsigned certificate, uint64_t switched);
 const struct conf_participant *conf_participant(const struct conf *, const struct guid *);
 const struct conf_peer *conf_peer(const struct conf *, const struct guid *); /* NULL: defaults hold */
 

@@ -78,6 +78,17 @@ const struct conf_option conf_options[] = {
 	    "отменено.",
 	        "Lists of revoked certificates (PEM or DER). Without them nothing counts as "
 	        "revoked."}},
+	{GENERAL("crl-url", CONF_TEXT, crl_url),
+	    .text = {"Адрес http:// на списъка на отменените сертификати; взема се редовно и се пази.",
+	        "Address, http://, of the list of revoked certificates; fetched regularly and kept."}},
+	{GENERAL("ocsp-url", CONF_TEXT, ocsp_url),
+	    .text = {"Адрес http:// на OCSP; пита се за сертификатите от регистъра. Мълчанието не значи "
+	             "отменен.",
+	        "Address, http://, of OCSP; asked about the certificates of the register. Silence does not "
+	        "mean revoked."}},
+	SECONDS("revocation-interval", revocation_interval, 1, 30 * DAY, "6h",
+	    "През колко време се вземат списъкът и отговорите на OCSP.",
+	    "How often the list and the answers of OCSP are fetched."),
 	FLAGGED("accept-sha1", accept_sha1, "yes",
 	    "Приемат ли се подписи с SHA-1. Повечето участници още подписват така.",
 	    "Whether signatures with SHA-1 are accepted. Most participants still make them."),
@@ -202,6 +213,14 @@ const struct conf_option conf_options[] = {
 	{IN(CONF_CERTIFICATE, conf_certificate, "key", CONF_PATH, key), .required = true,
 	    .text = {"PEM с частния ключ; чете го само процесът signer.",
 	        "PEM of the private key; only the signer process reads it."}},
+	{IN(CONF_CERTIFICATE, conf_certificate, "successor", CONF_REFERENCE, successor_name),
+	    .text = {"Име на раздел certificate с новия сертификат, който ще го смени.",
+	        "Name of the certificate section with the new certificate that will take its place."}},
+	{IN(CONF_CERTIFICATE, conf_certificate, "switch", CONF_TEXT, switch_text),
+	    .text = {"Моментът на смяната, 2026-11-30T08:00:00+02:00; ако липсва: щом регистърът покаже "
+	             "номера на новия.",
+	        "The moment of the change, 2026-11-30T08:00:00+02:00; otherwise as soon as the register "
+	        "shows the new one's serial."}},
 	{IN(CONF_LISTEN, conf_listen, "certificate", CONF_REFERENCE, certificate_name),
 	    .text = {"Име на раздел certificate; може да липсва, когато е само един.",
 	        "Name of a certificate section; may be left out when there is only one."}},

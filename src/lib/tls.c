@@ -5,6 +5,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "lib/log.h"
+#include "lib/revocation.h"
 
 /* ECDHE only; CBC with SHA-1 stays at the end for servers of 2012 (protocol.md section 1). */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK:!SRP"
@@ -33,6 +34,34 @@ verify_cb(int ok, X509_STORE_CTX *ctx)
 	default:
 		return ok;
 	}
+}
+
+/* The place in a context where its set of revoked certificates is found. */
+static int
+revoked_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	return index;
+}
+
+/* The set may have changed since the context was made: it is asked anew for every certificate. */
+static int
+verify_revoked_cb(int ok, X509_STORE_CTX *ctx)
+{
+	ok = verify_cb(ok, ctx);
+	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+	X509 *x = X509_STORE_CTX_get_current_cert(ctx);
+	struct revocations *const *set =
+	    ssl ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), revoked_index()) : NULL;
+
+	if (!ok || !set || !x || X509_STORE_CTX_get_error_depth(ctx) != 0 ||
+	    revocations_find(*set, x) == WHEN_NONE)
+		return ok;
+	X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_REVOKED);
+	return 0;
 }
 
 /* The holder of the key still proves itself; who issued its certificate does not count. */
@@ -114,8 +143,9 @@ set_trust(SSL_CTX *ctx, const struct tls_options *o)
 	    SSL_VERIFY_PEER;
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 
-	SSL_CTX_set_verify(ctx, mode, o->verify_chain ? verify_cb : accept_any_cb);
+	SSL_CTX_set_verify(ctx, mode, o->verify_chain ? verify_revoked_cb : accept_any_cb);
 	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
+	SSL_CTX_set_ex_data(ctx, revoked_index(), (void *)(uintptr_t)o->revoked);
 	if (!o->ca_file)
 		return !o->verify_chain || refuse("find the CA", NULL);
 	if (!SSL_CTX_load_verify_file(ctx, o->ca_file))

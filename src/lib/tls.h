@@ -13,6 +13,8 @@
  */
 EVP_PKEY *tls_remote_key(X509 *certificate, unsigned certificate_index, int sync_fd);
 
+struct revocations;
+
 enum tls_side { TLS_SERVER, TLS_CLIENT };
 
 struct tls_options {
@@ -21,6 +23,8 @@ struct tls_options {
 	const char *crl_file;   /* may be NULL */
 	const char *ciphers;    /* may be NULL */
 	bool legacy;            /* TLS 1.0 and security level 0: a per-peer exception */
+	struct revocations *const *revoked; /* looked at in every handshake; may be NULL, and so may what it
+	                                     * points to; must outlive the context */
 	bool verify_chain;      /* off: any certificate is taken, still demanded from clients */
 };
 

@@ -19,6 +19,7 @@ struct trust {
 	STACK_OF(X509) *authorities;
 	X509_CRL *crls[CRLS_MAX];
 	unsigned crl_count;
+	const struct revocations *revoked; /* NULL: none */
 	uint64_t seed;
 	struct trust_entry *buckets[BUCKETS];
 	struct trust_entry *newest, *oldest;
@@ -334,11 +335,20 @@ make_entry(struct trust *t, const void *key, size_t len, bool der, uint64_t hash
 	return e;
 }
 
+void
+trust_set_revoked(struct trust *t, const struct revocations *set)
+{
+	t->revoked = set;
+}
+
 static enum fault
-judge(const struct trust_entry *e, when at)
+judge(const struct trust *t, const struct trust_entry *e, when at)
 {
 	if (!e->chains)
 		return FAULT_CERTIFICATE_CHAIN;
+	when revoked = revocations_find(t->revoked, e->facts.certificate);
+	if (revoked != WHEN_NONE && at >= revoked)
+		return FAULT_CERTIFICATE_REVOKED;
 	if (e->revoked_at != WHEN_NONE && at >= e->revoked_at)
 		return FAULT_CERTIFICATE_REVOKED;
 	if (at < e->facts.not_before)
@@ -368,7 +378,7 @@ find(struct trust *t, const void *key, size_t len, bool der, when at, struct tru
 		}
 	}
 	*out = e->facts;
-	return judge(e, at);
+	return judge(t, e, at);
 }
 
 enum fault

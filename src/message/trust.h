@@ -8,6 +8,7 @@
 
 #include <openssl/x509.h>
 #include "lib/catalogue.h"
+#include "lib/revocation.h"
 #include "lib/when.h"
 
 struct trust;
@@ -43,6 +44,10 @@ void trust_free(struct trust *);
 enum fault trust_find(struct trust *, const char *base64, size_t len, when at, struct trusted *out);
 /* The same for DER. */
 enum fault trust_find_der(struct trust *, const void *der, size_t len, when at, struct trusted *out);
+
+/* Certificates that directory knows to be revoked, beside those of the CRL file; borrowed until the next
+ * call, NULL = none. */
+void trust_set_revoked(struct trust *, const struct revocations *);
 
 /* Reads the register's CertificateSN (hex of any case, leading zeros) and compares numerically. */
 bool trust_serial_equals(const struct trusted *, const char *register_serial);

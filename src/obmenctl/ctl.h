@@ -146,6 +146,7 @@ void say_sentences(const struct ctl *, FILE *, const char *text);
 
 /* Verbs that do more than ask and print; each returns obmenctl's exit status. */
 enum exit_status run_send(struct ctl *, struct command *);
+enum exit_status run_import_crl(struct ctl *, struct command *);
 enum exit_status run_save(struct ctl *, struct command *);
 enum exit_status run_body(struct ctl *, struct command *);
 enum exit_status run_verify(struct ctl *, struct command *);

@@ -150,6 +150,12 @@ codec_peer_down(struct self *self, struct peer peer)
 
 /* Frames. A reply whose job has ended meanwhile is dropped. */
 
+unsigned
+codec_certificate(const struct codec *c, unsigned certificate)
+{
+	return conf_certificate_now(c->conf, certificate, c->self->switched);
+}
+
 static void
 bad_frame(const char *type)
 {
@@ -256,6 +262,15 @@ on_snapshot(struct self *self, struct peer from, struct ipc_frame *f)
 	c->snapshot = fresh;
 }
 
+static void
+on_trust(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	struct codec *c = self->state;
+
+	self_on_trust(self, from, f);
+	trust_set_revoked(c->trust, self->revoked);
+}
+
 static json_t *
 codec_status(struct self *self)
 {
@@ -294,6 +309,7 @@ static const struct role_message messages[] = {
     {ROLE_SIGNER, WIRE_SIGN_REPLY, on_sign_reply},
     {ROLE_DIRECTORY, WIRE_LOOKUP_REPLY, on_lookup_reply},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
+    {ROLE_DIRECTORY, WIRE_TRUST, on_trust},
     {ROLE_COURIER, WIRE_ANSWER, on_answer},
     {ROLE_STORE, WIRE_STAMP, on_stamp},
     {ROLE_COURIER, WIRE_STAMP_ANSWER, on_stamp_answer},

@@ -181,6 +181,8 @@ bool codec_send(struct codec *, struct peer, enum wire_type, uint64_t id, const 
                 const int *fds, unsigned nfds);
 /* The method for what we send to this participant: switches of section 4, else SHA-256 for those
  * who have used it themselves. */
+/* The one of our certificates that is in use instead of this one: itself, or its successor. */
+unsigned codec_certificate(const struct codec *, unsigned certificate);
 enum signature_method codec_method(const struct codec *, const struct guid *to, bool sha256_seen);
 enum digest_method codec_hint(const struct codec *, struct wire_bytes tls_certificate);
 void codec_remember(struct codec *, struct wire_bytes tls_certificate, enum digest_method);

@@ -177,7 +177,7 @@ fill_header(struct job *job)
 	m->recipient = (struct party){
 	    .eik = job_strdup(job, to.eik), .name = job_strdup(job, to.name), .guid = to.guid};
 	job->out.kind = ENVELOPE_REQUEST;
-	job->out.certificate = own->certificate;
+	job->out.certificate = codec_certificate(c, own->certificate);
 	job->out.method = codec_method(c, &asked->recipient, asked->sha256_seen);
 	job->out.fd = job->compose.output;
 	return FAULT_NONE;

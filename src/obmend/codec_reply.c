@@ -19,7 +19,9 @@ own_side(const struct job *job)
 	const struct conf_participant *own = conf_participant(conf, &job->message.recipient.guid);
 
 	for (unsigned i = 0; !own && i < conf->participant_count; i++) {
-		if (conf->participants[i].certificate == job->inbound.certificate)
+		unsigned certificate = conf->participants[i].certificate;
+		if (certificate == job->inbound.certificate ||
+		    codec_certificate(job->codec, certificate) == job->inbound.certificate)
 			own = &conf->participants[i];
 	}
 	return own || conf->participant_count == 0 ? own : &conf->participants[0];
@@ -57,7 +59,7 @@ header(struct job *job, enum message_type type)
 	    .guid = in->sender.guid,
 	    .guid_text = in->sender.guid_text,
 	};
-	job->out.certificate = own->certificate;
+	job->out.certificate = codec_certificate(job->codec, own->certificate);
 	job->out.kind = ENVELOPE_RESPONSE;
 	job->out.method = codec_method(job->codec, &in->sender.guid, sha2_used(job->proof.method));
 	return true;

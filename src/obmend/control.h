@@ -170,6 +170,8 @@ void control_gather(struct request *, void (*gathered)(struct request *));
 /* What has to be said about the node by these statuses: an array of {fault, detail}, a new reference. */
 json_t *control_conditions(struct control *, const json_t *roles);
 void control_reload(struct request *);
+/* Hands the file of a request to the directory. */
+void control_import_crl(struct request *);
 
 /* -- control_http.c */
 

@@ -89,6 +89,14 @@ static const struct metric metrics[] = {
         "participants", .labels = {0}},
     {SECONDS("register_age", "Since the register last answered."), "directory", "age_seconds", .labels = {0}},
     {GAUGE("register_held", "1 when a new register waits for a person."), "directory", "held", .labels = {0}},
+    {GAUGE("revoked_certificates", "Certificates that are known to be revoked."), "directory",
+        "revocation.revoked", .labels = {0}},
+    {SECONDS("ocsp_age", "Since the OCSP responder last answered."), "directory",
+        "revocation.ocsp.age_seconds", .labels = {0}},
+    {COUNTER("ocsp_failures", "Questions to the OCSP responder that failed."), "directory",
+        "revocation.ocsp.failures", .labels = {0}},
+    {COUNTER("crl_failures", "Lists of revoked certificates that could not be fetched."), "directory",
+        "revocation.crl.failures", .labels = {0}},
     {COUNTER("register_failures", "Questions to the register that failed."), "directory", "failures",
         .labels = {0}},
     {COUNTER("register_lookups", "Questions about single participants."),
@@ -260,6 +268,16 @@ write_certificates(struct buf *out, const json_t *roles)
 }
 
 static void
+write_crls(struct buf *out, const json_t *all)
+{
+	static const struct openmetrics_family age = {"obmen_crl_age_seconds", OPENMETRICS_GAUGE,
+	    "seconds", "Since the list of revoked certificates was made, by issuer."};
+
+	write_list(out, &age, find(all, "directory.revocation.crl.lists"), "issuer", "issuer",
+	    "age_seconds");
+}
+
+static void
 write_clock(struct buf *out)
 {
 	static const struct openmetrics_family f = {"obmen_clock_synchronised", OPENMETRICS_GAUGE, NULL,
@@ -280,6 +298,7 @@ control_metrics(struct control *c, const json_t *roles, struct buf *out)
 	write_peers(out, all);
 	write_roles(out, roles);
 	write_certificates(out, roles);
+	write_crls(out, all);
 	write_clock(out);
 	openmetrics_end(out);
 	json_decref(all);

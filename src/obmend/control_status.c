@@ -266,3 +266,13 @@ control_reload(struct request *r)
 {
 	request_ask_reload(r, request_forward);
 }
+
+void
+control_import_crl(struct request *r)
+{
+	int fd = r->fds[0];
+
+	r->nfds = 0; /* the question has it now */
+	request_ask(r, ROLE_DIRECTORY, 0, json_pack("{s:s}", "verb", r->verb->name), &fd, 1,
+	    request_forward);
+}

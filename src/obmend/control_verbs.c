@@ -88,6 +88,8 @@ const struct verb control_verbs[] = {
     {"register.refresh", no_arguments, .role = ROLE_DIRECTORY, .seconds = 300, .changes = true},
     {"register.diff", no_arguments, .role = ROLE_DIRECTORY},
     {"register.accept", accept_arguments, .role = ROLE_DIRECTORY, .changes = true},
+    {"cert.import-crl", no_arguments, control_import_crl, .role = ROLE_DIRECTORY, .fds_min = 1,
+        .fds_max = 1, .changes = true},
     {"reload", no_arguments, control_reload, .role = ROLE_PARENT, .changes = true},
     {"queue.list", queue_arguments, .role = ROLE_STORE},
     {"evidence.check", check_arguments, .role = ROLE_STORE},

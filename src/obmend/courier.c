@@ -21,7 +21,7 @@ make_context(struct self *self, unsigned certificate, bool legacy)
 {
 	struct tls_options o = {.side = TLS_CLIENT, .ca_file = self->conf->ca_file,
 	    .crl_file = self->conf->crl_file, .ciphers = self->conf->tls_ciphers, .legacy = legacy,
-	    .verify_chain = true};
+	    .revoked = &self->revoked, .verify_chain = true};
 
 	return tls_context(self->conf, certificate, self->sync_signer, &o);
 }
@@ -36,7 +36,7 @@ wants_legacy(const struct conf *conf)
 	return false;
 }
 
-/* One context for each certificate that some participant of ours sends with. */
+/* One context for each certificate: participants send with theirs or with its successor. */
 static bool
 make_contexts(struct self *self)
 {
@@ -46,11 +46,8 @@ make_contexts(struct self *self)
 	c->tls = calloc(conf->certificate_count + 1, sizeof *c->tls);
 	if (!c->tls)
 		return false;
-	for (unsigned i = 0; i < conf->participant_count; i++) {
-		unsigned n = conf->participants[i].certificate;
+	for (unsigned n = 0; n < conf->certificate_count; n++) {
 		SSL_CTX **contexts = c->tls[n];
-		if (contexts[COURIER_TLS])
-			continue;
 		if (!(contexts[COURIER_TLS] = make_context(self, n, false)))
 			return false;
 		if (!wants_legacy(conf))
@@ -188,6 +185,7 @@ static const struct role_message messages[] = {
     {ROLE_STORE, WIRE_DELIVER, courier_on_deliver},
     {ROLE_CODEC, WIRE_STAMP_ASK, courier_on_stamp},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
+    {ROLE_DIRECTORY, WIRE_TRUST, self_on_trust},
 };
 
 static const struct sandbox sandbox = {.allow = SANDBOX_CONNECT | SANDBOX_MEMFD};

@@ -92,7 +92,8 @@ post(struct delivery *d, const struct wire_deliver *m, const struct participant 
 	struct self *self = d->self;
 	struct courier *c = self->state;
 	const struct conf_peer *peer = conf_peer(self->conf, &m->recipient);
-	unsigned certificate = conf_participant(self->conf, &m->sender)->certificate;
+	unsigned certificate = conf_certificate_now(self->conf,
+	    conf_participant(self->conf, &m->sender)->certificate, self->switched);
 	bool legacy = peer && peer->tls_legacy, serial = peer && peer->tls_name_mismatch;
 	struct http_request r = {.url = p->uri,
 	    .tls = c->tls[certificate][legacy ? COURIER_TLS_LEGACY : COURIER_TLS],

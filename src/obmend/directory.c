@@ -61,8 +61,22 @@ open_network(struct directory *d)
 	unsigned certificate = c->participant_count > 0 ? c->participants[0].certificate : 0;
 
 	d->http = http_client_new(d->self->base, &http);
-	d->tls = tls_context(c, certificate, d->self->sync_signer, &tls);
+	d->tls = calloc(c->certificate_count + 1, sizeof(SSL_CTX *));
+	for (unsigned i = 0, n = certificate; d->http && d->tls && i < c->certificate_count; i++) {
+		if (!d->tls[n] && !(d->tls[n] = tls_context(c, n, d->self->sync_signer, &tls)))
+			return false;
+		n = c->certificates[n].successor;
+	}
 	return d->http && d->tls;
+}
+
+unsigned
+directory_certificate(const struct directory *d)
+{
+	const struct conf *c = d->conf;
+	unsigned certificate = c->participant_count > 0 ? c->participants[0].certificate : 0;
+
+	return conf_certificate_now(c, certificate, d->keeper.switched);
 }
 
 static bool
@@ -93,7 +107,7 @@ directory_open(struct self *self)
 	xmlInitParser();
 	limit_init(&d->limit, (when)self->conf->register_lookup_interval * WHEN_SECOND, REFILL,
 	    when_monotonic());
-	return note_own(d) && open_directory(d) && open_network(d);
+	return note_own(d) && open_directory(d) && open_network(d) && keeper_open(d);
 }
 
 static bool
@@ -102,13 +116,18 @@ directory_start(struct self *self)
 	struct directory *d = directory_of(self);
 
 	apply_disk(d);
-	return schedule_start(d);
+	return keeper_start(d) && schedule_start(d);
 }
 
 static void
 directory_peer_up(struct self *self, struct peer peer)
 {
-	publish_to(directory_of(self), peer);
+	struct directory *d = directory_of(self);
+
+	if (peer.role != ROLE_CONTROL)
+		keeper_publish_to(d, peer.role, peer.index);
+	if (peer.role != ROLE_FRONT)
+		publish_to(d, peer);
 }
 
 static void
@@ -119,8 +138,11 @@ directory_stop(struct self *self)
 	lookups_stop(d);
 	schedule_stop(d);
 	apply_save(d);
+	keeper_stop(d);
 	http_client_free(d->http);
-	SSL_CTX_free(d->tls);
+	for (unsigned i = 0; d->tls && i < d->conf->certificate_count; i++)
+		SSL_CTX_free(d->tls[i]);
+	free(d->tls);
 	version_clear(&d->current);
 	version_clear(&d->held.version);
 	close(d->answer_fd);
@@ -155,6 +177,7 @@ directory_status(struct self *self)
 	    (json_int_t)f->holds, "list_bytes", (json_int_t)f->bytes, "list_read_ms",
 	    (json_int_t)(f->read_time / 1000000));
 
+	json_object_set_new(j, "revocation", keeper_status(d));
 	if (j && d->checked != WHEN_NONE)
 		json_object_set_new(j, "age_seconds",
 		    json_integer((when_now() - d->checked) / WHEN_SECOND));

@@ -17,6 +17,7 @@
 #include "obmend/directory_limit.h"
 #include "obmend/role.h"
 #include "obmend/wire.h"
+#include "obmend/directory_trust.h"
 #include "register/guard.h"
 #include "soap/register.h"
 
@@ -83,7 +84,7 @@ struct directory {
 	int dir_fd;
 	int answer_fd; /* a nameless file for big answers */
 	struct http_client *http;
-	SSL_CTX *tls;
+	SSL_CTX **tls;     /* by index of conf.certificates */
 	struct guard guard;
 	struct guid *own;
 	struct version current;
@@ -96,6 +97,7 @@ struct directory {
 	struct limit limit;
 	struct lookup *lookups;
 	struct figures figures;
+	struct keeper keeper;
 };
 
 static inline struct directory *
@@ -103,6 +105,11 @@ directory_of(struct self *self)
 {
 	return self->state;
 }
+
+/* -- directory.c */
+
+/* The certificate with which the register is asked. */
+unsigned directory_certificate(const struct directory *);
 
 /* -- directory_fetch.c */
 

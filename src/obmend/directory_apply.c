@@ -97,6 +97,7 @@ make_current(struct directory *d, struct version *v)
 	log_info("register.applied", "participants=%zu source=%s", snapshot_count(d->current.snapshot),
 	    snapshot_source_name(snapshot_source(d->current.snapshot)));
 	publish(d);
+	keeper_look(d);
 	d->unsaved = snapshot_source(d->current.snapshot) != SNAPSHOT_DISK;
 	/* Single participants are written with the next list: that spares the flash. */
 	if (snapshot_source(d->current.snapshot) != SNAPSHOT_LOOKUP)

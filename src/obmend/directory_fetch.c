@@ -206,7 +206,7 @@ ask(struct fetch *f, const char *argument, const char **why)
 	} else if (register_request(&body, f->operation, argument)) {
 		const struct http_request request = {
 			.url = d->conf->register_url,
-			.tls = d->tls,
+			.tls = d->tls[directory_certificate(d)],
 			.content_type = "text/xml; charset=utf-8",
 			.soap_action = register_action(f->operation),
 			.body = body.data,

@@ -1,4 +1,7 @@
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "obmend/directory.h"
 
@@ -252,6 +255,29 @@ verb_accept(struct directory *d, struct waiter w, const json_t *query)
 	}
 }
 
+/* The file comes as a descriptor. */
+static void
+import_crl(struct directory *d, struct waiter w, struct ipc_frame *f)
+{
+	const char *why = "no file, or too large";
+	enum fault fault = FAULT_CRL_REFUSED;
+	struct stat st;
+	int fd = ipc_take_fd(f, 0);
+	char *data = NULL;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && (size_t)st.st_size <= TRUST_CRL_BYTES)
+		data = malloc((size_t)st.st_size);
+	if (data && pread(fd, data, (size_t)st.st_size, 0) == st.st_size)
+		fault = crl_import(d, data, (size_t)st.st_size, &why);
+	if (fd >= 0)
+		close(fd);
+	free(data);
+	if (fault)
+		query_refused(d, w, fault, why);
+	else
+		query_reply(d, w, json_pack("{s:b, s:o}", "ok", 1, "revocation", keeper_status(d)));
+}
+
 static const struct verb {
 	const char *name;
 	void (*run)(struct directory *, struct waiter, const json_t *query);
@@ -277,6 +303,9 @@ directory_query(struct self *self, struct peer from, struct ipc_frame *f)
 			return;
 		}
 	}
-	query_refused(d, w, FAULT_USAGE, name);
+	if (name && strcmp(name, "cert.import-crl") == 0)
+		import_crl(d, w, f);
+	else
+		query_refused(d, w, FAULT_USAGE, name);
 	json_decref(query);
 }

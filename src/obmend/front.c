@@ -326,6 +326,7 @@ front_status(struct self *self)
 static const struct role_message messages[] = {
     {ROLE_CODEC, WIRE_REPLY, front_reply},
     {ROLE_STORE, WIRE_SPOOL_REPLY, front_spool_reply},
+    {ROLE_DIRECTORY, WIRE_TRUST, self_on_trust},
 };
 
 static const struct sandbox sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_MEMFD};

@@ -7,6 +7,19 @@
 #include "lib/tls.h"
 #include "obmend/front.h"
 
+/* A certificate that has given way to its successor is not shown any more. */
+static void
+use_current(struct front *f, SSL *ssl)
+{
+	unsigned i = 0;
+
+	while (f->identities[i].tls != SSL_get_SSL_CTX(ssl))
+		i++;
+	unsigned now = conf_certificate_now(f->self->conf, i, f->self->switched);
+	if (now != i)
+		SSL_set_SSL_CTX(ssl, f->identities[now].tls);
+}
+
 /* One machine may be several canonical names on one address (protocol.md section 1). A name that is
  * not ours gets the listener's own certificate: known peers do not check it. */
 static int
@@ -16,8 +29,10 @@ choose_by_name(SSL *ssl, int *alert, void *arg)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
 	(void)alert;
-	if (!name)
+	if (!name) {
+		use_current(f, ssl);
 		return SSL_TLSEXT_ERR_NOACK;
+	}
 	for (unsigned i = 0; i < f->self->conf->certificate_count; i++) {
 		struct front_identity *id = &f->identities[i];
 		if (!id->tls || strcasecmp(id->name, name) != 0)
@@ -28,8 +43,10 @@ choose_by_name(SSL *ssl, int *alert, void *arg)
 			own++;
 		if (strcasecmp(own->name, name) != 0)
 			SSL_set_SSL_CTX(ssl, id->tls);
+		use_current(f, ssl);
 		return SSL_TLSEXT_ERR_OK;
 	}
+	use_current(f, ssl);
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
@@ -42,6 +59,7 @@ open_identity(struct front *f, unsigned index)
 	    .ca_file = conf->ca_file,
 	    .crl_file = conf->crl_file,
 	    .ciphers = conf->tls_ciphers,
+	    .revoked = &f->self->revoked,
 	    .verify_chain = true};
 
 	id->tls = tls_context(conf, index, f->self->sync_signer, &o);

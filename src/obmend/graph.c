@@ -11,6 +11,7 @@ const struct edge graph_edges[] = {
     {ROLE_COURIER, ROLE_CODEC, EDGE_EACH},
     /* snapshots of the register, and look-ups of unknown senders */
     {ROLE_DIRECTORY, ROLE_CODEC, EDGE_EACH},
+    {ROLE_DIRECTORY, ROLE_FRONT, EDGE_EACH}, /* only revoked certificates, and which of ours is in use */
     {ROLE_DIRECTORY, ROLE_COURIER, EDGE_EACH},
     {ROLE_DIRECTORY, ROLE_CONTROL, EDGE_EACH},
     /* what people ask */

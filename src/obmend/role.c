@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/revocation.h"
 #include "lib/sandbox.h"
 #include "lib/when.h"
 #include "obmend/wire.h"
@@ -73,6 +74,26 @@ role_send(struct self *self, enum role_id role, unsigned index, uint16_t type, u
 	for (unsigned i = 0; i < nfds; i++)
 		close(fds[i]);
 	return false;
+}
+
+void
+self_on_trust(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	int fd = ipc_take_fd(f, 0);
+	struct wire_trust m;
+	struct revocations *fresh = fd < 0 ? NULL : revocations_open(fd);
+
+	(void)from;
+	if (!wire_unpack(f, WIRE_TRUST, &m) || !fresh) {
+		log_error("role.bad-trust", "kept=%zu", revocations_count(self->revoked));
+		revocations_free(fresh);
+		return;
+	}
+	if (m.switched != self->switched)
+		log_info("role.certificate-switched", "mask=%llx", (unsigned long long)m.switched);
+	revocations_free(self->revoked);
+	self->revoked = fresh;
+	self->switched = m.switched;
 }
 
 static void
@@ -446,6 +467,7 @@ release(struct running *r)
 			close(r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX].fd);
 	}
 	ipc_free(r->parent);
+	revocations_free(r->self.revoked);
 	conf_free(r->self.conf);
 	event_base_free(r->self.base);
 	free(r);

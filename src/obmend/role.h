@@ -14,6 +14,7 @@
 #include "lib/ipc.h"
 
 struct event_base;
+struct revocations;
 
 enum role_id { ROLE_PARENT, ROLE_FRONT, ROLE_CODEC, ROLE_SIGNER, ROLE_STORE, ROLE_COURIER,
 	ROLE_DIRECTORY, ROLE_CONTROL, ROLE_COUNT };
@@ -31,6 +32,9 @@ struct self {
 	/* Raw descriptor for ipc_call to a signer, -1 if this role has none; here before open, and the
 	 * same number when the signer was started again. In signer 0 the callers are peers. */
 	int sync_signer;
+	/* What directory says about certificates, in front, codec and courier (self_on_trust): */
+	uint64_t switched;             /* own ones that gave way to their successors, a bit by index */
+	struct revocations *revoked;   /* NULL: none is known */
 	void *state;     /* the role's own context */
 };
 
@@ -88,6 +92,9 @@ bool role_send(struct self *, enum role_id, unsigned index, uint16_t type, uint6
                const void *payload, size_t len, const int *fds, unsigned nfds);
 
 /* As in `--role` and in status: "codec". */
+/* Handler of WIRE_TRUST for the roles that use certificates. */
+void self_on_trust(struct self *, struct peer, struct ipc_frame *);
+
 const char *role_name(enum role_id);
 enum role_id role_by_name(const char *); /* ROLE_COUNT when unknown */
 

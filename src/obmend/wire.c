@@ -71,6 +71,7 @@ LAYOUT(wire_status, BELOW(wire_status, status, STATUS_COUNT),
 LAYOUT(wire_conf, STRING(wire_conf, file_name), BELOW(wire_conf, codecs, ROLE_INDEX_MAX + 1));
 LAYOUT(wire_peer, BELOW(wire_peer, role, ROLE_COUNT), BELOW(wire_peer, index, ROLE_INDEX_MAX));
 LAYOUT(wire_reloaded, BOOL(wire_reloaded, ok), STRING(wire_reloaded, text));
+LAYOUT(wire_trust, NUMBER(wire_trust, switched));
 LAYOUT(wire_spool, NUMBER(wire_spool, size));
 LAYOUT(wire_spool_reply, BELOW(wire_spool_reply, fault, FAULT_COUNT));
 LAYOUT(wire_inbound, MOMENT(wire_inbound, received), STRING(wire_inbound, peer_address),
@@ -141,6 +142,7 @@ static const struct layout *const layouts[WIRE_TYPE_COUNT] = {
 	[WIRE_CONF] = &wire_conf_layout,
 	[WIRE_PEER] = &wire_peer_layout,
 	[WIRE_RELOADED] = &wire_reloaded_layout,
+	[WIRE_TRUST] = &wire_trust_layout,
 	[WIRE_SPOOL] = &wire_spool_layout,
 	[WIRE_SPOOL_REPLY] = &wire_spool_reply_layout,
 	[WIRE_INBOUND] = &wire_inbound_layout,

@@ -50,6 +50,8 @@ enum wire_type {
 	WIRE_LOOKUP_REPLY,  /* struct wire_lookup_reply: comes after the new snapshot, if any */
 	/* directory -> codec, courier, control */
 	WIRE_SNAPSHOT,      /* fd: sealed snapshot (register/snapshot.h) */
+	/* directory -> front, codec, courier */
+	WIRE_TRUST,         /* struct wire_trust; fd: sealed set of revoked certificates (lib/revocation.h) */
 	/* store <-> codec: writing an outgoing message */
 	WIRE_COMPOSE,       /* struct wire_compose; fds as its flags say */
 	WIRE_COMPOSED,      /* struct wire_composed; fd: body unless inline */
@@ -196,6 +198,8 @@ struct wire_tls_sign {
 	struct wire_bytes tbs;
 };
 
+/* switched: a bit for each of conf.certificates that has given way to its successor. */
+struct wire_trust { uint64_t switched; };
 struct wire_lookup { struct guid guid; };
 struct wire_lookup_reply { bool asked; }; /* false: not asked (rate limit) or register silent */
 
