@@ -18,6 +18,7 @@
 
 struct bench {
 	struct self self;
+	struct conf conf; /* without certificates of our own */
 	struct directory d;
 	char folder[32];
 	struct guid own;
@@ -36,7 +37,7 @@ setup(void **state)
 	b->own = b->all[OWN].p.guid;
 	snprintf(b->folder, sizeof b->folder, "/tmp/obmen-directory-XXXXXX");
 	assert_non_null(mkdtemp(b->folder));
-	b->d = (struct directory){.self = &b->self, .current.fd = -1, .held.version.fd = -1,
+	b->d = (struct directory){.self = &b->self, .conf = &b->conf, .keeper.fd = -1, .current.fd = -1, .held.version.fd = -1,
 		.checked = 33, .dir_fd = open(b->folder, O_RDONLY | O_DIRECTORY),
 		.guard = {.percent = 5, .count = 10, .own = &b->own, .own_count = 1}};
 	*state = b;
