@@ -118,7 +118,7 @@ const struct conf_option conf_options[] = {
 	    .text = {"Адрес на регистъра на участниците.",
 	        "Address of the register of participants."}},
 	SECONDS("register-interval", register_interval, 1, DAY, "10min",
-	    "През колко време се питат новите записи.", "How often new records are asked for."),
+	    "През колко време се търсят нови записи.", "How often new records are asked for."),
 	SECONDS("register-full-interval", register_full_interval, 1, 30 * DAY, "24h",
 	    "През колко време се взема целият регистър.",
 	    "How often the whole register is fetched."),
@@ -126,7 +126,7 @@ const struct conf_option conf_options[] = {
 	    "Най-малко време между две търсения на един непознат подател.",
 	    "The least time between two look-ups of one unknown sender."),
 	COUNT("register-shrink-percent", register_shrink_percent, 0, 100, "5",
-	    "Изчезнат ли повече участници от този дял, новият регистър чака човек.",
+	    "Ако изчезнат повече участници от този дял, новият регистър чака човек.",
 	    "When more than this share of participants vanish, the new register waits for a "
 	    "person."),
 	COUNT("register-shrink-count", register_shrink_count, 0, 1000000, "10",

@@ -131,8 +131,8 @@ void
 render_register_refresh(struct ctl *ctl, const json_t *answer)
 {
 	fprintf(ctl->out,
-		SAY(ctl, "Регистърът е взет: %lld участници.\n",
-		    "The register was fetched: %lld participants.\n"),
+		SAY(ctl, "Регистърът е взет; участници: %lld.\n",
+		    "The register was fetched; participants: %lld.\n"),
 		number_of(answer, "count"));
 	say_held(ctl, json_object_get(answer, "held"));
 }
@@ -173,6 +173,6 @@ render_register_diff(struct ctl *ctl, const json_t *answer)
 void
 render_register_accept(struct ctl *ctl, const json_t *answer)
 {
-	fprintf(ctl->out, SAY(ctl, "Приложен: %lld участници.\n", "Applied: %lld participants.\n"),
+	fprintf(ctl->out, SAY(ctl, "Приложен е; участници: %lld.\n", "Applied; participants: %lld.\n"),
 	    number_of(answer, "count"));
 }

@@ -86,9 +86,10 @@ say_certificates(struct ctl *ctl, const json_t *signer)
 		if (i == 0)
 			say_title(ctl,
 				  say(ctl, "Транспортни сертификати", "Transport certificates"));
+		long long days = number_of(k, "days_left");
 		snprintf(text, sizeof text, "%s %s (%lld %s)", say(ctl, "до", "until"),
-		    say_day(ctl, text_of(k, "not_after"), day), number_of(k, "days_left"),
-		    say(ctl, "дни", "days"));
+		    say_day(ctl, text_of(k, "not_after"), day), days,
+		    days == 1 ? say(ctl, "ден", "day") : say(ctl, "дни", "days"));
 		say_line(ctl, text_of(k, "name"), text);
 	}
 }
