@@ -90,6 +90,7 @@ void crl_free(struct keeper *);
 
 /* -- directory_ocsp.c */
 
+/* The answers that were kept on disk. */
 void ocsp_load(struct directory *);
 /* Asks about all certificates of the register, one batch after the other. */
 void ocsp_begin(struct directory *);

@@ -91,10 +91,10 @@ int role_run(const struct role *, unsigned index);
 bool role_send(struct self *, enum role_id, unsigned index, uint16_t type, uint64_t id,
                const void *payload, size_t len, const int *fds, unsigned nfds);
 
-/* As in `--role` and in status: "codec". */
 /* Handler of WIRE_TRUST for the roles that use certificates. */
 void self_on_trust(struct self *, struct peer, struct ipc_frame *);
 
+/* As in `--role` and in status: "codec". */
 const char *role_name(enum role_id);
 enum role_id role_by_name(const char *); /* ROLE_COUNT when unknown */
 
