@@ -8,7 +8,7 @@
  * names included (a disk with a cache); and some of the rest by chance, a half-written block among it.
  * Deletions are taken as durable at once: nothing here may depend on a deleted file.
  *
- * time-limit: 240
+ * time-limit: 400
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -519,7 +519,8 @@ one_cut(enum disk disk, unsigned cut_at)
 	int fds[2], status;
 	unsigned count = 0, calls = 0;
 
-	assert_true(fixture_open(&f));
+	/* The real disk plays no part: memory is a disk as good as any, and faster. */
+	assert_true(fixture_open_at(&f, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"));
 	f.backend->close(f.store);
 	f.store = NULL;
 	assert_int_equal(pipe(fds), 0);
