@@ -142,6 +142,15 @@ void say_title(const struct ctl *, const char *title);
 /* Sentences, broken between words at ctl->width. */
 void say_sentences(const struct ctl *, FILE *, const char *text);
 
+/* -- render_document.c: lines that other pages need too */
+
+/* Who the other side is; the trouble, what it means and what to do; what the node does next; whose
+ * turn it is. */
+void say_peer(const struct ctl *, const json_t *document);
+void say_reason(const struct ctl *, const json_t *document);
+void say_next(const struct ctl *, const json_t *document);
+void say_acts(const struct ctl *, const json_t *document);
+
 /* -- runners and renderers */
 
 /* Verbs that do more than ask and print; each returns obmenctl's exit status. */
@@ -150,6 +159,8 @@ enum exit_status run_import_crl(struct ctl *, struct command *);
 enum exit_status run_save(struct ctl *, struct command *);
 enum exit_status run_body(struct ctl *, struct command *);
 enum exit_status run_verify(struct ctl *, struct command *);
+/* Asks on the terminal for the document's name, unless --yes; then like any other verb. */
+enum exit_status run_confirmed(struct ctl *, struct command *);
 enum exit_status run_help(struct ctl *, struct command *);
 
 /* Each prints the answer of its verb for people. */
@@ -157,6 +168,9 @@ void render_status(struct ctl *, const json_t *);
 void render_document(struct ctl *, const json_t *);
 void render_documents(struct ctl *, const json_t *);
 void render_queue(struct ctl *, const json_t *);
+/* One entry of the queue: what is stuck, why, since when, what comes next, who must act. */
+void render_queue_entry(struct ctl *, const json_t *);
+void render_queue_changed(struct ctl *, const json_t *);
 void render_changed(struct ctl *, const json_t *);
 void render_participant(struct ctl *, const json_t *);
 void render_participants(struct ctl *, const json_t *);

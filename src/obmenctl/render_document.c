@@ -41,6 +41,16 @@ peer_text(const struct ctl *ctl, const json_t *peer, char *out, size_t size)
 		snprintf(out, size, "%s", text_of(peer, "guid"));
 }
 
+void
+say_peer(const struct ctl *ctl, const json_t *d)
+{
+	bool in = strcmp(text_of(d, "direction"), "in") == 0;
+	char text[1024];
+
+	peer_text(ctl, json_object_get(d, "peer"), text, sizeof text);
+	say_line(ctl, in ? say(ctl, "От", "From") : say(ctl, "До", "To"), text);
+}
+
 static void
 say_attachments(const struct ctl *ctl, const json_t *details)
 {
@@ -71,7 +81,7 @@ say_correspondents(const struct ctl *ctl, const json_t *details)
 }
 
 /* What the node itself does next, and when. */
-static void
+void
 say_next(const struct ctl *ctl, const json_t *d)
 {
 	const json_t *next = json_object_get(d, "next");
@@ -83,7 +93,10 @@ say_next(const struct ctl *ctl, const json_t *d)
 	const char *words = strcmp(what, "send") == 0 ? say(ctl, "изпращане", "sending") :
 	    strcmp(what, "poll") == 0 ? say(ctl, "питане за състоянието", "asking for the status") :
 	                                say(ctl, "уведомяване на подателя", "telling the sender");
-	snprintf(text, sizeof text, "%s, %s", words, say_moment(ctl, text_of(next, "at"), at));
+	bool on_hold = json_is_true(json_object_get(next, "on_hold"));
+	snprintf(text, sizeof text, "%s, %s", words,
+		 on_hold ? say(ctl, "след освобождаване", "when it is released")
+			 : say_moment(ctl, text_of(next, "at"), at));
 	if (number_of(next, "attempts") > 0) {
 		size_t n = strlen(text);
 		snprintf(text + n, sizeof text - n, " (%s: %lld)",
@@ -93,14 +106,17 @@ say_next(const struct ctl *ctl, const json_t *d)
 }
 
 /* Who must act: the one question that a person has. */
-static void
+void
 say_acts(const struct ctl *ctl, const json_t *d)
 {
 	const char *acts = text_of(d, "acts");
 	bool in = strcmp(text_of(d, "direction"), "in") == 0;
 	const char *text = say(ctl, "никой; всичко е свършено", "nobody; all is done");
 
-	if (strcmp(acts, "us") == 0 && in)
+	if (json_is_true(json_object_get(json_object_get(d, "next"), "on_hold")))
+		text = say(ctl, "Вие: queue release или queue drop",
+			   "you: queue release or queue drop");
+	else if (strcmp(acts, "us") == 0 && in)
 		text = say(ctl, "Вие: document register или document refuse",
 		    "you: document register or document refuse");
 	else if (strcmp(acts, "us") == 0)
@@ -114,7 +130,7 @@ say_acts(const struct ctl *ctl, const json_t *d)
 	say_line(ctl, say(ctl, "На ход е", "Whose turn"), text);
 }
 
-static void
+void
 say_reason(const struct ctl *ctl, const json_t *d)
 {
 	const char *code = text_of(d, "fault");
@@ -127,6 +143,7 @@ say_reason(const struct ctl *ctl, const json_t *d)
 	snprintf(text, sizeof text, "%s%s%s%s [%s]", t.what, *text_of(d, "detail") ? " (" : "",
 	    text_of(d, "detail"), *text_of(d, "detail") ? ")" : "", code);
 	say_line(ctl, say(ctl, "Пречка", "Trouble"), text);
+	say_line(ctl, say(ctl, "Означава", "Meaning"), t.means);
 	say_line(ctl, say(ctl, "Да се направи", "What to do"), t.todo);
 }
 
@@ -145,8 +162,7 @@ say_head(struct ctl *ctl, const json_t *d)
 	snprintf(text, sizeof text, "%s, %s %s", say_state(ctl, text_of(d, "state")),
 		 say(ctl, "от", "since"), say_moment(ctl, text_of(d, "since"), at));
 	say_line(ctl, say(ctl, "Състояние", "State"), text);
-	peer_text(ctl, json_object_get(d, "peer"), text, sizeof text);
-	say_line(ctl, in ? say(ctl, "От", "From") : say(ctl, "До", "To"), text);
+	say_peer(ctl, d);
 	say_line(ctl, say(ctl, "Наш номер", "Our number"),
 		 number_text(ctl, d, "", text, sizeof text));
 	say_line(ctl, say(ctl, "Техен номер", "Their number"),
@@ -272,42 +288,6 @@ render_documents(struct ctl *ctl, const json_t *answer)
 	table_column(t, say(ctl, "Относно", "About"), true);
 	json_array_foreach (list, i, d)
 		list_row(ctl, t, d);
-	table_print(t, 0);
-}
-
-void
-render_queue(struct ctl *ctl, const json_t *answer)
-{
-	const json_t *list = json_object_get(answer, "documents");
-	char text[64], id[32], tries[32];
-	size_t i;
-	json_t *d;
-
-	if (json_array_size(list) == 0) {
-		fprintf(ctl->err, "%s\n",
-			say(ctl, "Нищо не чака за изпращане.", "Nothing waits to be sent."));
-		return;
-	}
-	struct table *t = table_new(ctl);
-	table_column(t, "№", false);
-	table_column(t, say(ctl, "Състояние", "State"), false);
-	table_column(t, say(ctl, "Следващ опит", "Next try"), false);
-	table_column(t, say(ctl, "Опити", "Tries"), false);
-	table_column(t, say(ctl, "Участник", "Participant"), true);
-	table_column(t, say(ctl, "Пречка", "Trouble"), true);
-	json_array_foreach (list, i, d) {
-		const json_t *peer = json_object_get(d, "peer"), *next = json_object_get(d, "next");
-		struct fault_text f = fault_text(fault_by_code(text_of(d, "fault")), ctl->language);
-		snprintf(id, sizeof id, "%lld", number_of(d, "id"));
-		snprintf(tries, sizeof tries, "%lld", number_of(next, "attempts"));
-		table_cell(t, id);
-		table_cell(t, say_state(ctl, text_of(d, "state")));
-		table_cell(t, say_moment(ctl, text_of(next, "at"), text));
-		table_cell(t, tries);
-		table_cell(t,
-			   *text_of(peer, "name") ? text_of(peer, "name") : text_of(peer, "guid"));
-		table_cell(t, f.what);
-	}
 	table_print(t, 0);
 }
 

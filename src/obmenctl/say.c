@@ -131,6 +131,10 @@ static const struct word events[] = {
     {"polled", {"попитано за състоянието", "status asked"}},
     {"held", {"задържано", "held"}},
     {"notified", {"подателят е уведомен", "sender was told"}},
+    {"hurried", {"опит по нареждане", "try ordered"}},
+    {"put-off", {"задържано от оператор", "put on hold"}},
+    {"released", {"освободено от оператор", "released"}},
+    {"dropped", {"свалено от опашката", "taken off the queue"}},
 };
 
 static const struct word participant_statuses[] = {

@@ -146,6 +146,16 @@ static const struct option_row verify_options[] = {
         {"към този момент; иначе към датата на съобщението",
             "at this moment; otherwise at the message's own date"}, false},
     END};
+static const struct option_row hold_options[] = {
+    {"reason", "reason", PLACE_REQUEST, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"причина, за хронологията", "reason, for the timeline"}, false},
+    END};
+static const struct option_row drop_options[] = {
+    {"reason", "reason", PLACE_REQUEST, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"причина, за хронологията", "reason, for the timeline"}, false},
+    {"yes", "yes", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"без въпрос за потвърждение", "do not ask for confirmation"}, false},
+    END};
 static const struct positional_row file_positional[] = {
     {"file", PLACE_LOCAL, FILE_METAVAR, true, false}, END_POSITIONAL};
 static const struct option_row evidence_export_options[] = {
@@ -256,6 +266,31 @@ const struct verb_row verb_rows[] = {
     {{"evidence", "check"}, none, no_positional, "evidence.check", run_evidence_check, NULL,
         {"проверява целия дневник на възела", "checks the node's whole journal"},
         {"obmenctl evidence check", "obmenctl evidence check"}},
+    {{"queue", "show"}, none, document_positional, "queue.show", NULL, render_queue_entry,
+        {"защо един документ чака, откога, какво следва, чий ред е",
+            "why one document waits, since when, what is next, whose turn"},
+        {"obmenctl queue show 42", "obmenctl queue show 42"}},
+    {{"queue", "retry"}, hold_options, document_positional, "queue.retry", NULL,
+        render_queue_changed,
+        {"опитва сега, без да чака; освобождава и задържан",
+            "tries now instead of later; releases what is on hold, too"},
+        {"obmenctl queue retry 42", "obmenctl queue retry 42"}},
+    {{"queue", "hold"}, hold_options, document_positional, "queue.hold", NULL,
+        render_queue_changed,
+        {"задържа, докато не бъде освободен, и след рестарт",
+            "holds it until it is released, over restarts"},
+        {"obmenctl queue hold 42 --reason \"Чака подпис\"",
+            "obmenctl queue hold 42 --reason \"Waits for approval\""}},
+    {{"queue", "release"}, hold_options, document_positional, "queue.release", NULL,
+        render_queue_changed,
+        {"освобождава задържан документ", "releases what is on hold"},
+        {"obmenctl queue release 42", "obmenctl queue release 42"}},
+    {{"queue", "drop"}, drop_options, document_positional, "queue.drop", run_confirmed,
+        render_queue_changed,
+        {"сваля от опашката завинаги, след потвърждение",
+            "takes it off the queue for good, after confirmation"},
+        {"obmenctl queue drop 42 --reason \"Изпратен по пощата\"",
+            "obmenctl queue drop 42 --reason \"Sent by post\""}},
     {{"cert", "import-crl"}, none, file_positional, "cert.import-crl", run_import_crl, NULL,
         {"взема от файл списък на отменените сертификати",
             "takes a list of revoked certificates from a file"},

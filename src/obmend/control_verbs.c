@@ -64,6 +64,9 @@ static const struct argument row_arguments[] = {
 static const struct argument queue_arguments[] = {
     {"limit", ARGUMENT_NUMBER, .low = 1, .high = 1000}, END};
 
+static const struct argument change_arguments[] = {
+    DOCUMENT, {"reason", ARGUMENT_TEXT, .high = 400}, END};
+
 /* A decision of a person about an incoming document. */
 #define DECISION(verb, list, state)                                                                \
 	{verb, list, .role = ROLE_STORE, .ask = "document.status", .to = state, .changes = true}
@@ -92,6 +95,11 @@ const struct verb control_verbs[] = {
         .fds_max = 1, .changes = true},
     {"reload", no_arguments, control_reload, .role = ROLE_PARENT, .changes = true},
     {"queue.list", queue_arguments, .role = ROLE_STORE},
+    {"queue.show", document_arguments, .role = ROLE_STORE, .ask = "document.show"},
+    {"queue.retry", change_arguments, .role = ROLE_STORE, .changes = true},
+    {"queue.hold", change_arguments, .role = ROLE_STORE, .changes = true},
+    {"queue.release", change_arguments, .role = ROLE_STORE, .changes = true},
+    {"queue.drop", change_arguments, .role = ROLE_STORE, .changes = true},
     {"evidence.check", check_arguments, .role = ROLE_STORE},
     {"evidence.body", row_arguments, .role = ROLE_STORE},
     {"evidence.export", document_arguments, .role = ROLE_STORE},

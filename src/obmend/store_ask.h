@@ -24,6 +24,10 @@ enum fault ask_wrong(struct ask *, enum fault, const char *key);
 enum fault ask_document(struct ask *, int64_t *id);
 
 /* store_evidence.c: verbs evidence.* */
+/* store_queue.c */
+enum fault verb_queue_change(struct ask *);
+
+/* store_evidence.c */
 enum fault verb_evidence_check(struct ask *);
 enum fault verb_evidence_body(struct ask *);
 enum fault verb_evidence_export(struct ask *);

@@ -46,6 +46,8 @@ set_hex(json_t *o, const char *key, const uint8_t *data, size_t len)
 static const char *
 acts(const struct store_document *d)
 {
+	if (d->on_hold)
+		return "us";
 	if (d->direction == DIRECTION_IN)
 		return d->state == STATE_WAITING ? "us" : "nobody";
 	if (d->state == STATE_WAITING || d->state == STATE_HELD)
@@ -61,7 +63,10 @@ next_step(const struct store_document *d)
 	json_t *next = json_object();
 
 	set_text(next, "what", names[d->next]);
-	set_when(next, "at", d->next_at);
+	if (d->on_hold)
+		json_object_set_new(next, "on_hold", json_true());
+	else
+		set_when(next, "at", d->next_at);
 	json_object_set_new(next, "attempts", json_integer(d->attempts));
 	if (d->polls)
 		json_object_set_new(next, "polls", json_integer(d->polls));

@@ -67,6 +67,23 @@ struct store_decision {
 	const char *number, *date, *reason, *date_close;
 };
 
+/* What an operator does with what waits to be sent, for a document or a status. */
+enum queue_action {
+	QUEUE_RETRY,   /* due now; ends a hold */
+	QUEUE_HOLD,    /* not due until released, also over a restart */
+	QUEUE_RELEASE, /* due as it was before the hold */
+	QUEUE_DROP,    /* never: an outgoing document fails, unless the recipient has it already */
+	QUEUE_ACTION_COUNT
+};
+const char *queue_action_name(enum queue_action);
+
+struct store_queue_change {
+	const char *by; /* who, for the journal */
+	int64_t document;
+	enum queue_action action;
+	const char *reason; /* may be NULL */
+};
+
 /* A delivery that is due, lightly. */
 struct store_due {
 	int64_t document;
@@ -102,6 +119,7 @@ struct store_document {
 	const char *reason, *date_close, *kind, *about;
 	enum fault fault;      /* why failed or held */
 	const char *detail;
+	bool on_hold;          /* by an operator: what is due waits until it is released */
 	bool pending;          /* something is due: */
 	enum delivery_kind next;
 	when next_at;
@@ -217,6 +235,8 @@ struct store_backend {
 
 	enum fault (*submit)(struct store *, const struct store_submission *, int64_t *document);
 	enum fault (*decide)(struct store *, const struct store_decision *);
+	/* FAULT_QUEUE_NOTHING, FAULT_QUEUE_SENDING, FAULT_QUEUE_FREE: when it cannot be. */
+	enum fault (*queue_change)(struct store *, const struct store_queue_change *);
 	/* An operator's action that changes no document. */
 	enum fault (*note)(struct store *, const char *by, const char *text);
 	/* Walks a slice of the journal; reading only. */

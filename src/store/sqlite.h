@@ -215,10 +215,14 @@ enum fault db_answered(struct store *, int64_t attempt, const struct wire_answer
                        const struct store_bytes *);
 enum fault db_abandon(struct store *);
 enum fault db_expire(struct store *, unsigned limit, when *next);
+/* Numbers lie in the database: never renumber. */
+enum delivery_phase { PHASE_DONE, PHASE_PENDING, PHASE_SENDING, PHASE_ON_HOLD };
+
 /* Where a delivery stands, and where it goes. */
 struct delivery {
 	int64_t document, peer, message, attempt;
 	uint64_t generation;
+	enum delivery_phase phase;
 	bool sending;
 	bool renewed; /* the attempt under way is of an older generation */
 	struct schedule at;
@@ -226,6 +230,9 @@ struct delivery {
 bool db_delivery_load(struct store *, int64_t document, struct delivery *);
 bool db_delivery_apply(struct store *, struct delivery *, const struct schedule_next *, enum fault,
                        const char *detail);
+
+/* sqlite_queue.c */
+enum fault db_queue_change(struct store *, const struct store_queue_change *);
 
 /* sqlite_query.c */
 enum fault db_find(struct store *, const struct guid *, int64_t *document);

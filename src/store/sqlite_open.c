@@ -226,6 +226,7 @@ const struct store_backend store_sqlite = {
 	.spool_file = db_spool_file,
 	.submit = db_submit,
 	.decide = db_decide,
+	.queue_change = db_queue_change,
 	.note = db_note,
 	.check = db_check,
 	.export = db_export,

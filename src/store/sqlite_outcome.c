@@ -28,8 +28,6 @@ static const enum fault usual_faults[WENT_COUNT] = {
 	[WENT_UNPROVEN] = FAULT_PEER_UNVERIFIABLE,
 };
 
-enum { PHASE_DONE, PHASE_PENDING, PHASE_SENDING };
-
 bool
 db_delivery_load(struct store *s, int64_t document, struct delivery *y)
 {
@@ -42,7 +40,8 @@ db_delivery_load(struct store *s, int64_t document, struct delivery *y)
 	if (found) {
 		y->peer = get_int(&q);
 		y->at.kind = (enum delivery_kind)get_int(&q);
-		y->sending = get_int(&q) == PHASE_SENDING;
+		y->phase = (enum delivery_phase)get_int(&q);
+		y->sending = y->phase == PHASE_SENDING;
 		y->at.due = get_when(&q);
 		y->at.attempts = (unsigned)get_int(&q);
 		y->at.polls = (unsigned)get_int(&q);

@@ -39,7 +39,9 @@ read_document(struct query *q, struct store_document *d)
 	const char *code = get_text(q);
 	d->fault = code ? fault_by_code(code) : FAULT_NONE;
 	d->detail = get_text(q);
-	d->pending = get_int(q) > 0;
+	enum delivery_phase phase = (enum delivery_phase)get_int(q);
+	d->pending = phase != PHASE_DONE;
+	d->on_hold = phase == PHASE_ON_HOLD;
 	d->next = (enum delivery_kind)get_int(q);
 	d->next_at = get_when(q);
 	d->attempts = (unsigned)get_int(q);

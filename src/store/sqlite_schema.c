@@ -47,7 +47,7 @@ static const char step_1[] =
     "CREATE INDEX message_out ON message(guid) WHERE direction = 1;"
     "CREATE INDEX message_document ON message(document) WHERE document IS NOT NULL;"
     "CREATE INDEX message_refused ON message(at) WHERE fault IS NOT NULL;"
-    /* Phase: 0 finished, 1 pending, 2 sending. */
+    /* Phase: enum delivery_phase. */
     "CREATE TABLE delivery("
     " document INTEGER PRIMARY KEY REFERENCES document, peer INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, phase INTEGER NOT NULL, due INTEGER NOT NULL,"

@@ -50,6 +50,8 @@ static const struct transition transitions[] = {
      */
     {DIRECTION_OUT, BEFORE_PEER, STATE_FAILED, CAUSE_TRANSPORT | PEER},
     {DIRECTION_OUT, S(WAITING), STATE_FAILED, CAUSE_NOTICE},
+    /* An operator gives up what the recipient has not taken; not while it is being sent. */
+    {DIRECTION_OUT, BEFORE_PEER & ~S(SENDING), STATE_FAILED, CAUSE_OPERATOR},
     {DIRECTION_OUT, OPEN, STATE_EXPIRED, CAUSE_CLOCK},
 };
 
@@ -86,6 +88,10 @@ static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_POLLED] = "polled",
 	[EVENT_HELD] = "held",
 	[EVENT_NOTIFIED] = "notified",
+	[EVENT_HURRIED] = "hurried",
+	[EVENT_PUT_OFF] = "put-off",
+	[EVENT_RELEASED] = "released",
+	[EVENT_DROPPED] = "dropped",
 };
 
 static const struct {

@@ -51,6 +51,11 @@ enum timeline_event {
 	EVENT_POLLED,
 	EVENT_HELD,
 	EVENT_NOTIFIED,
+	/* What an operator did with the delivery: */
+	EVENT_HURRIED,
+	EVENT_PUT_OFF,
+	EVENT_RELEASED,
+	EVENT_DROPPED,
 	EVENT_COUNT
 };
 

@@ -245,6 +245,16 @@ assert_golden(const char *name, const struct output *o)
 	"\"peer\":{\"name\":\"Община Образец\",\"eik\":\"990000024\"},\"acts\":\"nobody\","               \
 	"\"fault\":\"Q-109\",\"detail\":\"10\",\"timeline\":[],\"evidence\":[]}}"
 
+#define STUCK(action, next)                                                                        \
+	"{\"ok\":true," action "\"document\":{\"id\":7,\"guid\":\"{4914e1c8-aabb-4e6a-a671-bf0e50e86616}\"," \
+	"\"direction\":\"out\",\"state\":\"signed\",\"since\":\"2026-11-21T09:30:00.000+02:00\","          \
+	"\"at\":\"2026-11-21T09:29:58.000+02:00\",\"about\":\"Покана за работна среща\","                  \
+	"\"peer\":{\"name\":\"Община Образец\",\"eik\":\"990000024\"},\"acts\":\"us\","                   \
+	"\"fault\":\"Q-102\",\"detail\":\"connection refused\",\"next\":{\"what\":\"send\"," next              \
+	",\"attempts\":3}}}"
+#define DOCUMENT_STUCK STUCK("", "\"at\":\"2026-11-21T09:45:00+02:00\"")
+#define DOCUMENT_HELD STUCK("\"action\":\"hold\",", "\"on_hold\":true")
+
 #define DOCUMENTS                                                                                  \
 	"{\"ok\":true,\"documents\":[{\"id\":1042,\"direction\":\"in\",\"state\":\"waiting\","            \
 	"\"since\":\"2026-11-21T09:30:00+02:00\",\"peer\":{\"name\":\"Министерство на електронното управление\"}," \
@@ -270,6 +280,15 @@ what_people_see(void **state)
 	    {"queue-list", {"queue", "list"},
 	        "{\"ok\":true,\"documents\":[{\"id\":7,\"state\":\"signed\",\"peer\":{\"name\":\"Община Образец\"},"
 	        "\"fault\":\"Q-102\",\"next\":{\"what\":\"send\",\"at\":\"2026-11-21T09:45:00+02:00\",\"attempts\":3}}]}"},
+	    {"queue-list-held", {"queue", "list"},
+	        "{\"ok\":true,\"documents\":[{\"id\":7,\"state\":\"signed\",\"peer\":{\"name\":\"Община Образец\"},"
+	        "\"fault\":\"Q-102\",\"next\":{\"what\":\"send\",\"on_hold\":true,\"attempts\":3}}]}"},
+	    {"queue-show", {"queue", "show", "7"}, DOCUMENT_STUCK},
+	    {"queue-show-failed", {"queue", "show", "7"}, DOCUMENT_FAILED},
+	    {"queue-hold", {"queue", "hold", "7"}, DOCUMENT_HELD},
+	    {"queue-drop-unconfirmed", {"queue", "drop", "7"}, "{\"ok\":true}"},
+	    {"queue-drop-refused", {"queue", "drop", "7", "--yes"},
+	        "{\"ok\":false,\"fault\":\"Q-122\",\"detail\":\"\"}"},
 	    {"participant-show", {"participant", "show", "990000024"},
 	        "{\"ok\":true,\"participant\":{\"guid\":\"{11111111-2222-3333-4444-000000000002}\",\"name\":"
 	        "\"Община Образец\",\"eik\":\"990000024\",\"status\":\"TemporarilyInactive\",\"uri\":"
@@ -406,6 +425,9 @@ what_is_asked(void **state)
 	        "{\"verb\":\"document.register\",\"document\":\"7\",\"number\":\"ВХ-1\",\"date\":\"2026-02-03\"}"},
 	    {{"document", "refuse", "7", "--reason", "Не"},
 	        "{\"verb\":\"document.refuse\",\"document\":\"7\",\"reason\":\"Не\"}"},
+	    {{"queue", "hold", "7", "--reason", "Чака"},
+	        "{\"verb\":\"queue.hold\",\"document\":\"7\",\"reason\":\"Чака\"}"},
+	    {{"queue", "drop", "7", "--yes"}, "{\"verb\":\"queue.drop\",\"document\":\"7\"}"},
 	    {{"participant", "find", "--", "--x"}, "{\"verb\":\"participant.find\",\"text\":\"--x\"}"},
 	    {{"document", "send", "--to", "1", "--about", "А", "--correspondent", "Иван; София", "--correspondent",
 	         "Петър", "--close-by", "2027-01-01"},
@@ -558,5 +580,8 @@ main(void)
 
 	setenv("TZ", "EET-2EEST,M3.5.0/3,M10.5.0/4", 1);
 	tzset();
+	/* Never a terminal: confirmations would wait for somebody. */
+	if (!freopen("/dev/null", "r", stdin))
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

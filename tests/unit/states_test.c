@@ -33,11 +33,11 @@ static const char *const incoming[STATE_COUNT] = {
 static const char *const outgoing[STATE_COUNT] = {
 	/*                 none acc sig snd uns hld wai reg ref stp cls fai exp */
 	[STATE_NONE] =       ". o . . . . . . . . . . .",
-	[STATE_ACCEPTED] =   ". . t . . . na na na na na nat c",
-	[STATE_SIGNED] =     ". . . t . . na na na na na nat c",
+	[STATE_ACCEPTED] =   ". . t . . . na na na na na onat c",
+	[STATE_SIGNED] =     ". . . t . . na na na na na onat c",
 	[STATE_SENDING] =    ". at t . at t na na na na na nat c",
-	[STATE_UNSURE] =     ". a . . . . na na na na na nat c",
-	[STATE_HELD] =       ". . t t . . na na na na na nat c",
+	[STATE_UNSURE] =     ". a . . . . na na na na na onat c",
+	[STATE_HELD] =       ". . t t . . na na na na na onat c",
 	[STATE_WAITING] =    ". a . . . . na na na na na n c",
 	[STATE_REGISTERED] = ". . . . . . n na na na na . .",
 	[STATE_REFUSED] =    ". . . . . . n na na na na . .",
