@@ -71,6 +71,7 @@ struct conf {
 	char *user_prefix;
 	enum language language;
 	enum log_level log_level;
+	enum log_format log_format;
 	unsigned codecs; /* 0 = one per core */
 	char *metrics_listen; /* address:port, NULL or "" = off */
 	bool metrics_remote;  /* metrics_listen need not be a loopback address */

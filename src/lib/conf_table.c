@@ -4,6 +4,7 @@
 
 static const char *const languages[] = {"bg", "en", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const signatures[] = {"auto", "sha1", "sha256", NULL};
 
 #define MINUTE 60u
@@ -56,6 +57,8 @@ const struct conf_option conf_options[] = {
 	{GENERAL("log-level", CONF_CHOICE, log_level), .initial = "info", .words = log_levels,
 	    .text = {"Най-ниското ниво, което се записва в дневника.",
 	        "The lowest level that is logged."}},
+	{GENERAL("log-format", CONF_CHOICE, log_format), .initial = "logfmt", .words = log_formats,
+	    .text = {"Вид на редовете в дневника.", "Form of the lines of the log."}},
 	{GENERAL("codecs", CONF_COUNT, codecs), .fixed = true, RANGE(0, 16), .initial = "0",
 	    .text = {"Процеси за четене и подписване на съобщения; 0: по един на ядро.",
 	        "Processes that read and sign messages; 0: one for each core."}},

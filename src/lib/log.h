@@ -1,6 +1,8 @@
-/* Structured log lines (logfmt) on a descriptor, usually standard error. */
+/* Structured log lines (logfmt or JSON) on a descriptor, usually standard error. */
 #ifndef OBMEN_LOG_H
 #define OBMEN_LOG_H
+
+#include <stddef.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
@@ -8,11 +10,25 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
  * once, before the first line. This and the level are the only process-wide state of the library. */
 void log_init(const char *role, int index, enum log_level lowest);
 
+enum log_format { LOG_LOGFMT, LOG_JSON };
+
+/* Form of the lines from now on. */
+void log_set_format(enum log_format);
+
+/*
+ * Fields as log_line takes them (a=1 b="two words") as members of a JSON object, all strings; what is
+ * no field becomes the member "text". Returns the bytes written without the NUL; cut when too long.
+ */
+size_t log_fields_json(const char *fields, char *out, size_t size);
+
 /*
  * Writes one line: time level role event fields. `event` is a short dotted code from the
  * documented list ("front.tls-refused"); fmt gives further `key=value` pairs, values that may hold
  * spaces written by the caller in quotes. Control bytes are escaped. Never fails, never blocks
  * for longer than one write(2), keeps errno.
+ *
+ * A warning that repeats itself, event and first field, is written once an hour; how often it came
+ * meanwhile is told by a line log.repeated afterwards.
  */
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

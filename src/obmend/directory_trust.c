@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -59,9 +60,11 @@ keeper_open(struct directory *d)
 	k->fd = -1;
 	k->ocsp.answered = WHEN_NONE;
 	k->own = calloc(d->conf->certificate_count + 1, sizeof(X509 *));
-	if (!k->own || !load_authorities(k, d->conf->ca_file))
+	k->said = malloc((d->conf->certificate_count + 1) * sizeof *k->said);
+	if (!k->own || !k->said || !load_authorities(k, d->conf->ca_file))
 		return false;
 	for (unsigned i = 0; i < d->conf->certificate_count; i++) {
+		k->said[i] = INT_MAX;
 		k->own[i] = load_certificate(d->conf->certificates[i].file);
 		if (!k->own[i])
 			return false;
@@ -169,6 +172,41 @@ keeper_look(struct directory *d)
 	publish(d);
 }
 
+/* -- expiry */
+
+/* Below each of these numbers of days it is said once; in the last week every day. */
+static int
+alert_step(int days)
+{
+	static const int steps[] = {60, 30, 14, 7};
+	int step = INT_MAX;
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (days <= steps[i])
+			step = steps[i];
+	}
+	return days < 7 ? days : step;
+}
+
+static void
+warn_of_expiry(struct directory *d)
+{
+	struct keeper *k = &d->keeper;
+
+	for (unsigned i = 0; i < d->conf->certificate_count; i++) {
+		int days = 0, seconds = 0;
+		if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(k->own[i])))
+			continue;
+		int step = alert_step(days);
+		if (step >= k->said[i])
+			continue;
+		k->said[i] = step;
+		/* The number of days leads, so that no two of these count as the same warning. */
+		log_warning("trust.certificate-expires", "days=%d certificate=%s hint=\"ask for a new one; then "
+		    "set it as successor\"", days, d->conf->certificates[i].name);
+	}
+}
+
 /* -- clock */
 
 static void
@@ -198,6 +236,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	keeper_look(d);
+	warn_of_expiry(d);
 	if (when_monotonic() >= k->next_fetch) {
 		k->next_fetch = when_monotonic() + (when)d->conf->revocation_interval * WHEN_SECOND;
 		crl_fetch(d);
@@ -234,6 +273,7 @@ keeper_stop(struct directory *d)
 	for (unsigned i = 0; k->own && i < d->conf->certificate_count; i++)
 		X509_free(k->own[i]);
 	free(k->own);
+	free(k->said);
 	sk_X509_pop_free(k->authorities, X509_free);
 	X509_STORE_free(k->store);
 	if (k->fd >= 0)

@@ -57,6 +57,7 @@ struct keeper {
 	char crl_trouble[200];
 	struct ocsp_state ocsp;
 	uint64_t switched;
+	int *said;                   /* days of the last alert about each own certificate; INT_MAX: none */
 	int fd;                      /* the sealed set; -1: none */
 	size_t count;                /* of revoked certificates in it */
 	struct event *timer;

@@ -491,6 +491,7 @@ reload(struct parent *p, struct buf *answer)
 	conf_reload(p->conf, fresh, answer);
 	buf_free(&p->reload_text);
 	p->reload_text = text;
+	log_set_format(p->conf->log_format);
 	log_init("parent", -1, p->conf->log_level);
 	log_info("parent.reload", "file=\"%s\" needs_start=\"%s\"", p->conf_path,
 	    answer->len ? buf_str(answer) : "");
@@ -629,6 +630,7 @@ parent_run(const char *conf_path)
 	char errors[4096];
 	p->conf = read_conf(p, &p->conf_text, errors, sizeof errors);
 	if (p->conf) {
+		log_set_format(p->conf->log_format);
 		log_init("parent", -1, p->conf->log_level);
 		if (start_all(p)) {
 			event_base_loop(p->base, EVLOOP_NO_EXIT_ON_EMPTY);

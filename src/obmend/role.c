@@ -238,6 +238,7 @@ begin_log(struct running *r)
 {
 	bool several = r->self.role == ROLE_CODEC || r->self.role == ROLE_SIGNER;
 
+	log_set_format(r->self.conf->log_format);
 	log_init(r->role->name, several ? (int)r->self.index : -1, r->self.conf->log_level);
 }
 
