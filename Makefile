@@ -152,7 +152,8 @@ sandbox: packages
 # sanitizers only, which see more and are ten times faster.
 VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,reader envelope verify \
 	register_reader conf ipc wire states store),$(UNIT))
-NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test tests/style_test
+NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test tests/style_test \
+	tests/events_test
 SAN_BUILD      = build/address-undefined
 
 check: check-packages
