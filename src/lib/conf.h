@@ -110,6 +110,8 @@ struct conf {
 	char *timestamp_url;         /* RFC 3161, http; may be NULL */
 	char *timestamp_ca_file;     /* PEM; needed with the URL */
 	uint64_t timestamp_interval; /* seconds */
+	unsigned retention_days;     /* 0 = nothing is archived */
+	char *archive_directory;     /* name of a folder below <state>/store */
 	/* sending */
 	uint64_t retry_first;    /* seconds to the first retry; each next interval doubles */
 	unsigned retry_count;

@@ -176,6 +176,14 @@ const struct conf_option conf_options[] = {
 	SECONDS("timestamp-interval", timestamp_interval, 1, DAY, "1h",
 	    "През колко време се удостоверява дневникът, ако има нови записи.",
 	    "How often the journal is stamped, when it has new entries."),
+	COUNT("retention-days", retention_days, 0, 36500, "0",
+	    "След толкова дни приключените документи отиват в подписани архиви и се махат от хранилището; "
+	    "0: остават завинаги.",
+	    "After so many days documents whose way is over move to signed archives and leave the store; "
+	    "0: they stay for ever."),
+	{GENERAL("archive-directory", CONF_TEXT, archive_directory), .fixed = true, .initial = "archive",
+	    .text = {"Име на папката на архивите, под папката на хранилището (state-directory/store).",
+	        "Name of the archives' folder, below the store's folder (state-directory/store)."}},
 	/* sending */
 	SECONDS("retry-first", retry_first, 1, DAY, "15min",
 	    "Време до втория опит; всяко следващо се удвоява.",

@@ -22,8 +22,15 @@ extern const char evidence_readme[];
 bool evidence_hash_fd(int fd, uint64_t from, uint64_t size, char out[65]);
 
 /* Verbs. */
+/* Judges the detached CMS signature in FILE.p7s, if there is one. False with *why; *present tells. ca
+ * NULL: not checked who signed. signer: common name. */
+bool evidence_seal_check(const char *file, const char *ca, bool *present, char signer[256],
+                         const char **why);
+
+/* The verbs. */
 enum exit_status run_evidence_export(struct ctl *, struct command *);
 enum exit_status run_evidence_verify(struct ctl *, struct command *);
 enum exit_status run_evidence_check(struct ctl *, struct command *);
+void render_evidence_archive(struct ctl *, const json_t *);
 
 #endif

@@ -92,3 +92,11 @@ run_evidence_check(struct ctl *ctl, struct command *c)
 	say_checked(ctl, checked, broken, document, why);
 	return broken ? EXIT_REFUSED : EXIT_DONE;
 }
+
+void
+render_evidence_archive(struct ctl *ctl, const json_t *answer)
+{
+	(void)answer;
+	fprintf(ctl->out, "%s\n", say(ctl, "Архивирането започна; obmenctl status --json показва докъде е.",
+	    "Archiving has begun; obmenctl status --json shows how far it is."));
+}

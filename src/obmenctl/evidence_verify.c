@@ -31,6 +31,8 @@ struct judging {
 	json_t *signatures, *stamps;
 	unsigned entries, links;
 	const char *chain;       /* the text of chain.txt */
+	bool sealed;             /* an archive: a signature lies beside the file */
+	char signer[256];
 };
 
 static void
@@ -240,7 +242,9 @@ judge_bytes(struct judging *j, const char *entry, long long sequence, const char
 	snprintf(name, sizeof name, EVIDENCE_BYTES, sequence, file);
 	struct member *m = find(j, name);
 	if (!m) {
-		problem(j, name, "is missing");
+		/* Refused messages are kept for a time only. */
+		if (!strstr(entry, "\nkind refused\n"))
+			problem(j, name, "is missing");
 		return;
 	}
 	m->named = true;
@@ -263,6 +267,8 @@ judge_certificate(struct judging *j, const char *entry, const char *key)
 	snprintf(hex, sizeof hex, "%.64s", told);
 	snprintf(name, sizeof name, EVIDENCE_CERTIFICATE, hex);
 	struct member *m = find(j, name);
+	if (!m && strstr(entry, "\nkind refused\n"))
+		return;
 	if (!m || strcmp(m->sha256, hex) != 0)
 		problem(j, name, m ? "is not what its name says" : "is missing");
 	else
@@ -280,7 +286,8 @@ judge_before(struct judging *j, const struct member *m, const char *entry)
 	if (!before)
 		return;
 	snprintf(name, sizeof name, EVIDENCE_ENTRY, strtoll(before, NULL, 10));
-	if (!find(j, name))
+	/* What lies before the first link is in an older archive. */
+	if (strtoll(before, NULL, 10) > (j->chain ? strtoll(j->chain, NULL, 10) : 0) && !find(j, name))
 		problem(j, m->file.name, "the document's entry before it is missing");
 }
 
@@ -384,12 +391,23 @@ say_judgement(struct ctl *ctl, const struct judging *j, const char *file)
 		fprintf(ctl->out,
 		    SAY(ctl, "  запис %lld съществува от %s: %s\n", "  entry %lld exists since %s: %s\n"),
 		    number_of(o, "sequence"), text_of(o, "at"), text_of(o, "authority"));
+	if (j->sealed)
+		say_line(ctl, say(ctl, "Подписал архива", "Archive signed by"), j->signer);
 	if (!j->ca)
 		fprintf(ctl->out, "  %s\n", say(ctl, "кой е издал сертификатите, не е проверено (--ca)",
 		    "who issued the certificates was not checked (--ca)"));
 	if (!j->authorities && json_array_size(j->stamps))
 		fprintf(ctl->out, "  %s\n", say(ctl, "кой е удостоверил времето, не е проверено (--tsa-ca)",
 		    "who made the time stamps was not checked (--tsa-ca)"));
+}
+
+static void
+judge_seal(struct judging *j, const char *file)
+{
+	const char *why;
+
+	if (!evidence_seal_check(file, j->ca, &j->sealed, j->signer, &why) && j->sealed)
+		problem(j, file, why);
 }
 
 static enum exit_status
@@ -403,11 +421,14 @@ judge_file(struct judging *j, const char *file)
 		return EXIT_REFUSED;
 	}
 	judge_all(j);
+	judge_seal(j, file);
 	bool holds = json_array_size(j->problems) == 0;
 	if (j->ctl->json) {
 		json_t *o = json_pack("{s:b, s:b, s:i, s:i, s:O, s:O, s:O}", "ok", 1, "valid", holds, "entries",
 		    (int)j->entries, "links", (int)j->links, "signatures", j->signatures, "stamps", j->stamps,
 		    "problems", j->problems);
+		if (j->sealed)
+			json_object_set_new(o, "signed_by", json_string(j->signer));
 		print_json(j->ctl, o);
 		json_decref(o);
 	} else {

@@ -161,8 +161,14 @@ static const struct positional_row file_positional[] = {
 static const struct option_row evidence_export_options[] = {
     {"out", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
         {"къде; ако липсва, evidence-РЕД.tar", "where; otherwise evidence-ROW.tar"}, false},
+    {"output", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"същото като --out", "the same as --out"}, false},
     {"force", "force", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
         {"презаписва съществуващ файл", "overwrite a file that exists"}, false},
+    END};
+static const struct option_row evidence_archive_options[] = {
+    {"days", "days", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"без промяна поне от толкова дни", "unchanged for at least so many days"}, true},
     END};
 static const struct option_row evidence_verify_options[] = {
     {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
@@ -288,6 +294,11 @@ const struct verb_row verb_rows[] = {
         {"проверява такъв файл без връзка с възела", "checks such a file, without the node"},
         {"obmenctl evidence verify дело.tar --ca ca.pem --tsa-ca tsa.pem",
             "obmenctl evidence verify case.tar --ca ca.pem --tsa-ca tsa.pem"}},
+    {{"evidence", "archive"}, evidence_archive_options, no_positional, "evidence.archive", NULL,
+        render_evidence_archive,
+        {"мести отдавна приключените документи в подписани архиви",
+            "moves documents that ended long ago to signed archives"},
+        {"obmenctl evidence archive --days 3650", "obmenctl evidence archive --days 3650"}},
     {{"evidence", "check"}, none, no_positional, "evidence.check", run_evidence_check, NULL,
         {"проверява целия дневник на възела", "checks the node's whole journal"},
         {"obmenctl evidence check", "obmenctl evidence check"}},

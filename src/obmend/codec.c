@@ -181,6 +181,12 @@ on_answer(struct self *self, struct peer from, struct ipc_frame *f)
 }
 
 static void
+on_seal(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	seal_start(self->state, from, f);
+}
+
+static void
 on_stamp(struct self *self, struct peer from, struct ipc_frame *f)
 {
 	(void)from;
@@ -312,6 +318,7 @@ static const struct role_message messages[] = {
     {ROLE_DIRECTORY, WIRE_TRUST, on_trust},
     {ROLE_COURIER, WIRE_ANSWER, on_answer},
     {ROLE_STORE, WIRE_STAMP, on_stamp},
+    {ROLE_STORE, WIRE_SEAL, on_seal},
     {ROLE_COURIER, WIRE_STAMP_ANSWER, on_stamp_answer},
     {ROLE_CONTROL, WIRE_QUERY, on_query},
 };

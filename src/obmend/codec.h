@@ -42,6 +42,8 @@ struct job_kind {
 	bool (*run)(struct job *);      /* one slice; true: call again in a later turn */
 	void (*sealed)(struct job *);   /* out.text is complete: written, signed */
 	void (*looked_up)(struct job *, bool asked);
+	/* The signature came, for what is not a message; NULL: it is for out. */
+	void (*signature)(struct job *, const struct wire_sign_reply *);
 	/* Own trouble: nothing is known about the message. Answers its origin; then the
 	 * job ends. */
 	void (*trouble)(struct job *, enum fault, const char *detail);
@@ -70,6 +72,10 @@ struct compose {
 struct answer {
 	struct wire_answer asked; /* strings and bytes copied; body unused */
 	bool looked_up;
+};
+
+struct seal {
+	uint8_t digest[32];
 };
 
 struct detach {
@@ -111,6 +117,7 @@ struct job {
 		struct compose compose;
 		struct answer answer;
 		struct detach detach;
+		struct seal seal;
 	};
 };
 
@@ -193,6 +200,9 @@ void inbound_stored(struct job *, const struct wire_receive_reply *);
 void compose_start(struct codec *, struct peer, struct ipc_frame *);
 void answer_start(struct codec *, struct peer, struct ipc_frame *);
 void detach_start(struct codec *, struct peer, struct ipc_frame *, const json_t *query);
+
+/* codec_seal.c */
+void seal_start(struct codec *, struct peer, struct ipc_frame *);
 
 /* codec_stamp.c */
 bool stamps_open(struct codec *);

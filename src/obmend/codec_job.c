@@ -333,7 +333,9 @@ job_write(struct job *job, size_t max)
 void
 job_signed(struct job *job, const struct wire_sign_reply *r)
 {
-	if (r->signature.len == 0)
+	if (job->kind->signature && r->signature.len > 0)
+		job->kind->signature(job, r);
+	else if (r->signature.len == 0)
 		job_trouble(job, FAULT_OVERLOADED, "signer refused");
 	else if (outgoing_sign(&job->out, r->signature.data, r->signature.len) != DRAFT_DONE)
 		failed(job);

@@ -59,6 +59,8 @@ static const struct argument accept_arguments[] = {
 static const struct argument check_arguments[] = {
     {"phase", ARGUMENT_NUMBER, .low = 0, .high = 9}, {"next", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX},
     END};
+static const struct argument archive_arguments[] = {
+    {"days", ARGUMENT_NUMBER, .required = true, .low = 0, .high = 36500}, END};
 static const struct argument row_arguments[] = {
     {"row", ARGUMENT_NUMBER, .required = true, .low = 1, .high = NUMBER_MAX}, END};
 static const struct argument queue_arguments[] = {
@@ -103,6 +105,7 @@ const struct verb control_verbs[] = {
     {"evidence.check", check_arguments, .role = ROLE_STORE},
     {"evidence.body", row_arguments, .role = ROLE_STORE},
     {"evidence.export", document_arguments, .role = ROLE_STORE},
+    {"evidence.archive", archive_arguments, .role = ROLE_STORE, .changes = true},
 };
 
 const size_t control_verb_count = sizeof control_verbs / sizeof *control_verbs;

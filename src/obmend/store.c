@@ -221,6 +221,7 @@ release(struct store_role *r)
 	if (r->idle)
 		event_free(r->idle);
 	stamps_free(r);
+	archive_free(r);
 	outbox_free(&r->outbox);
 	if (r->store)
 		r->backend->close(r->store);
@@ -258,6 +259,8 @@ open_backend(struct store_role *r)
 	if (options.undurable)
 		log_warning("store.not-durable", "option=durable value=no meaning=\"a power cut loses "
 		            "documents that were accepted; for measurements only\"");
+	if (!archive_open(r, directory))
+		return false;
 	r->store = r->backend->open(&options);
 	return r->store;
 }
@@ -289,7 +292,7 @@ store_start(struct self *self)
 	r->turn = event_new(self->base, -1, 0, on_turn, r);
 	r->timer = evtimer_new(self->base, on_timer, r);
 	r->idle = evtimer_new(self->base, on_idle, r);
-	if (!r->turn || !r->timer || !r->idle || !stamps_start(r))
+	if (!r->turn || !r->timer || !r->idle || !stamps_start(r) || !archive_start(r))
 		return false;
 	recover(r);
 	return true;
@@ -338,6 +341,7 @@ static const struct role_message messages[] = {
 	{ROLE_CODEC, WIRE_ANSWERED, store_on_answered},
 	{ROLE_COURIER, WIRE_UNDELIVERED, store_on_undelivered},
 	{ROLE_CODEC, WIRE_STAMPED, store_on_stamped},
+	{ROLE_CODEC, WIRE_SEALED, store_on_sealed},
 	{ROLE_CONTROL, WIRE_QUERY, store_on_query},
 };
 

@@ -32,5 +32,6 @@ enum fault verb_evidence_check(struct ask *);
 enum fault verb_evidence_body(struct ask *);
 enum fault verb_evidence_export(struct ask *);
 enum fault verb_evidence_note(struct ask *);
+enum fault verb_evidence_archive(struct ask *); /* store_archive.c */
 
 #endif

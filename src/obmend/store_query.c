@@ -379,6 +379,7 @@ static const struct {
 	{"evidence.body", verb_evidence_body},
 	{"evidence.export", verb_evidence_export},
 	{"evidence.note", verb_evidence_note},
+	{"evidence.archive", verb_evidence_archive},
 };
 
 static enum fault
@@ -454,6 +455,7 @@ store_status(struct self *self)
 	    (when_now() - f.oldest) / WHEN_SECOND));
 	json_object_set_new(o, "disk_full", json_boolean(f.full));
 	json_object_set_new(o, "journal", journal_status(r, &f));
+	json_object_set_new(o, "archive", archive_status(r));
 	json_object_set_new(o, "log_pages", json_integer((json_int_t)f.log_pages));
 	return o;
 }

@@ -67,6 +67,8 @@ struct store_stamps {
 	char detail[160];
 };
 
+struct store_archive;
+
 struct store_role {
 	struct self *self;
 	const struct store_backend *backend;
@@ -93,6 +95,7 @@ struct store_role {
 	struct store_counts counts;
 	struct histogram commit; /* one batch to the disk */
 	struct store_stamps stamps;
+	struct store_archive *archive;
 };
 
 /* store.c: begins the batch of this turn if there is none. A fault: nothing can be written now. */
@@ -128,6 +131,13 @@ void store_job_undone(struct store_role *, int64_t document, bool committed);
 
 /* The next codec that is up; false when none is. */
 bool store_choose_codec(struct store_role *, struct peer *to);
+
+/* store_archive.c */
+bool archive_open(struct store_role *, const char *directory); /* before the sandbox */
+bool archive_start(struct store_role *);
+void archive_free(struct store_role *);
+void store_on_sealed(struct self *, struct peer, struct ipc_frame *);
+json_t *archive_status(const struct store_role *);
 
 /* store_stamp.c */
 bool stamps_start(struct store_role *);

@@ -131,6 +131,8 @@ LAYOUT(wire_answered, BELOW(wire_answered, answer, ANSWER_UNREADABLE + 1),
     MOMENT(wire_answered, sent), MOMENT(wire_answered, answered),
     STRUCT(wire_answered, body, wire_body_layout));
 
+LAYOUT(wire_seal, HASH(wire_seal, digest));
+LAYOUT(wire_sealed, HASH(wire_sealed, digest), BYTES(wire_sealed, cms));
 LAYOUT(wire_stamp, NUMBER(wire_stamp, sequence), HASH(wire_stamp, digest));
 LAYOUT(wire_stamp_answer, NUMBER(wire_stamp_answer, sequence), HASH(wire_stamp_answer, digest),
     BYTES(wire_stamp_answer, request), BYTES(wire_stamp_answer, response),
@@ -160,6 +162,8 @@ static const struct layout *const layouts[WIRE_TYPE_COUNT] = {
 	[WIRE_UNDELIVERED] = &wire_undelivered_layout,
 	[WIRE_ANSWER] = &wire_answer_layout,
 	[WIRE_ANSWERED] = &wire_answered_layout,
+	[WIRE_SEAL] = &wire_seal_layout,
+	[WIRE_SEALED] = &wire_sealed_layout,
 	[WIRE_STAMP] = &wire_stamp_layout,
 	[WIRE_STAMP_ASK] = &wire_stamp_answer_layout,
 	[WIRE_STAMP_ANSWER] = &wire_stamp_answer_layout,

@@ -66,6 +66,9 @@ enum wire_type {
 	WIRE_STAMP_ASK,     /* struct wire_stamp_answer, without response */
 	WIRE_STAMP_ANSWER,  /* struct wire_stamp_answer */
 	WIRE_STAMPED,       /* struct wire_stamped */
+	/* store -> codec -> store: the signature of an archive */
+	WIRE_SEAL,          /* struct wire_seal */
+	WIRE_SEALED,        /* struct wire_sealed */
 	/* control <-> parent: read the configuration again */
 	WIRE_RELOAD,        /* nothing */
 	WIRE_RELOADED,      /* struct wire_reloaded */
@@ -291,6 +294,12 @@ struct wire_answered {
 	uint64_t http_status;
 	when sent, answered;
 	struct wire_body body;     /* the exact reply */
+};
+
+struct wire_seal { uint8_t digest[32]; }; /* SHA-256 of the file */
+struct wire_sealed {
+	uint8_t digest[32];
+	struct wire_bytes cms; /* detached CMS signature, DER; empty: it could not be made */
 };
 
 struct wire_stamp {

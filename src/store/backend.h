@@ -183,6 +183,11 @@ struct store_export {
 	void (*certificate)(void *arg, const uint8_t sha256[32], const uint8_t *der, size_t len);
 };
 
+/* Entries first..last of the journal; first 0 = none. */
+struct store_range {
+	int64_t first, last;
+};
+
 enum { EXPORT_BODY, EXPORT_ANSWER, EXPORT_DETAILS, EXPORT_ATTACHMENTS };
 
 struct store_filter {
@@ -242,6 +247,15 @@ struct store_backend {
 	/* Walks a slice of the journal; reading only. */
 	enum fault (*check)(struct store *, struct store_check *);
 	enum fault (*export)(struct store *, int64_t document, const struct store_export *, void *arg);
+	/* The oldest entries, at most limit, that are older than cutoff and about documents whose way is
+	 * over and that nothing younger is about. */
+	enum fault (*archive_plan)(struct store *, when cutoff, unsigned limit, struct store_range *);
+	/* One entry with its link, stamp and certificates; first: with the digest before it too. */
+	enum fault (*archive_read)(struct store *, int64_t sequence, bool first,
+	                           const struct store_export *, void *arg);
+	/* Removes the range, which this file now holds; the chain goes on behind it. */
+	enum fault (*archive_remove)(struct store *, const struct store_range *, const char *file,
+	                             uint64_t size, const uint8_t sha256[32]);
 	/* Keeps a time stamp of the head that figures told. */
 	enum fault (*stamp)(struct store *, uint64_t sequence, const uint8_t digest[32], when at,
 	                    const void *token, size_t len);

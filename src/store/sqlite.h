@@ -150,6 +150,13 @@ enum fault db_stamp(struct store *, uint64_t sequence, const uint8_t digest[JOUR
 
 /* sqlite_export.c */
 enum fault db_export(struct store *, int64_t document, const struct store_export *, void *arg);
+enum fault db_archive_read(struct store *, int64_t sequence, bool first,
+                           const struct store_export *, void *arg);
+
+/* sqlite_archive.c */
+enum fault db_archive_plan(struct store *, when cutoff, unsigned limit, struct store_range *);
+enum fault db_archive_remove(struct store *, const struct store_range *, const char *file,
+                             uint64_t size, const uint8_t sha256[JOURNAL_HASH]);
 
 /* sqlite_check.c */
 enum fault db_check(struct store *, struct store_check *);

@@ -45,12 +45,21 @@ give_anchor(struct exporting *x, int64_t sequence)
 	struct query q = sql(x->s, SQL_JOURNAL_DIGEST);
 
 	put_int(&q, sequence);
-	if (query_row(&q)) {
+	bool found = query_row(&q);
+	if (found) {
 		struct wire_bytes digest = get_bytes(&q);
 		if (digest.len == JOURNAL_HASH)
 			x->to->link(x->arg, sequence, NULL, digest.data);
 	}
-	return query_end(&q);
+	if (!query_end(&q) || found)
+		return x->s->why == FAULT_NONE;
+	struct query archive = sql(x->s, SQL_ARCHIVE_LAST);
+	if (query_row(&archive) && get_int(&archive) == sequence) {
+		struct wire_bytes digest = get_bytes(&archive);
+		if (digest.len == JOURNAL_HASH)
+			x->to->link(x->arg, sequence, NULL, digest.data);
+	}
+	return query_end(&archive);
 }
 
 /* The links from..to that were not given yet. */
@@ -105,16 +114,13 @@ struct found_entry {
 	int64_t sequence, certificate, connection;
 };
 
-/* The document's next entry behind `after`. */
+/* The row of a query for entries. */
 static bool
-give_entry(struct exporting *x, int64_t document, int64_t after, struct found_entry *out)
+read_entry(struct exporting *x, struct query q, struct found_entry *out)
 {
-	struct query q = sql(x->s, SQL_EXPORT_ENTRIES);
 	int64_t bodies[4];
 
 	*out = (struct found_entry){0};
-	put_int(&q, document);
-	put_int(&q, after);
 	if (query_row(&q)) {
 		out->sequence = get_int(&q);
 		const char *text = get_text(&q);
@@ -133,6 +139,37 @@ give_entry(struct exporting *x, int64_t document, int64_t after, struct found_en
 			x->to->entry(x->arg, out->sequence, text, bodies);
 	}
 	return query_end(&q);
+}
+
+/* The document's next entry behind `after`. */
+static bool
+give_entry(struct exporting *x, int64_t document, int64_t after, struct found_entry *out)
+{
+	struct query q = sql(x->s, SQL_EXPORT_ENTRIES);
+
+	put_int(&q, document);
+	put_int(&q, after);
+	return read_entry(x, q, out);
+}
+
+enum fault
+db_archive_read(struct store *s, int64_t sequence, bool first, const struct store_export *to,
+                void *arg)
+{
+	struct exporting x = {.s = s, .to = to, .arg = arg, .shown = first ? -1 : sequence - 1};
+	struct query q = sql(s, SQL_ARCHIVE_ENTRY);
+	struct found_entry e;
+	int64_t stamped = 0;
+
+	s->why = FAULT_NONE;
+	arena_reset(&s->scratch);
+	put_int(&q, sequence);
+	if (!read_entry(&x, q, &e) || !give_certificate(&x, e.certificate) ||
+	    !give_certificate(&x, e.connection) || !give_links(&x, sequence, sequence) ||
+	    !next_stamp(&x, sequence, &stamped, false) ||
+	    (stamped == sequence && !next_stamp(&x, sequence, &stamped, true)))
+		return s->why ? s->why : FAULT_STORE_FAILED;
+	return e.sequence ? FAULT_NONE : FAULT_STORE_FAILED;
 }
 
 /* Entries, then the chain from each to the first stamp that covers it; without stamps from the first
