@@ -87,6 +87,10 @@ $(BUILD)/obmend: $(OBMEND_SRC:%.c=$(BUILD)/%.o) $(LIB)
 $(BUILD)/obmenctl: $(OBMENCTL_SRC:%.c=$(BUILD)/%.o) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# The appliance's updater: nothing of the node in it.
+$(BUILD)/update: $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/update/*.c))
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
+
 # The library packs its question to the signer with the roles' wire.c: hence the group.
 $(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libroles.a $(LIB)
 	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lcmocka
