@@ -15,6 +15,7 @@ BOARD = os.environ.get("BOARD", "x86-64-uefi")
 OUT = TOP / "build/image" / BOARD
 VERSION = (TOP / "firmware/version").read_text(encoding="ascii").strip()
 SECONDS = 300
+HOST = "10.0.2.2"  # this machine, as QEMU's user network shows it
 
 
 def record(key, value):
@@ -25,21 +26,54 @@ def record(key, value):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def setup_medium(path, files):
-    """A disk labelled OBMEN-SETUP whose folder obmen/ holds files: {name: text, bytes or path}."""
-    net.run("truncate", "-s", "8M", path)
-    net.run("/usr/sbin/mkfs.vfat", "-n", "OBMEN-SETUP", path)
-    net.run("mmd", "-i", path, "::obmen")
+def medium(path, label, files, folder="", size="8M"):
+    """A FAT disk with a label and files: {name: text, bytes or path}."""
+    net.run("truncate", "-s", size, path)
+    net.run("/usr/sbin/mkfs.vfat", "-n", label, path)
+    if folder:
+        net.run("mmd", "-i", path, f"::{folder}")
     for name, content in files.items():
         if isinstance(content, pathlib.Path):
             content = content.read_bytes()
         if isinstance(content, str):
             content = content.encode()
-        done = subprocess.run(["mcopy", "-i", str(path), "-", f"::obmen/{name}"], input=content,
+        done = subprocess.run(["mcopy", "-i", str(path), "-", f"::{folder}/{name}"], input=content,
                               capture_output=True, check=False)
         if done.returncode:
             raise net.Failure(f"mcopy {name}: {done.stderr.decode()}")
     return path
+
+
+def settings(network, console):
+    """The files of the setup medium of B; `console`: the commands that its console takes."""
+    b = network.participants["b"]
+    names = ["register.obmen.local"] + [p.host for p in network.participants.values()]
+    options = dict(net.FAST, send_timeout=60, retry_first=2, retry_count=20, expire_after=3600)
+    rows = [f"{key.replace('_', '-')} = {value}" for key, value in options.items()]
+    conf = f"""state-directory = /data/node
+ca-file = /data/conf/ca.pem
+hosts-file = /data/conf/hosts
+register-url = {network.register.url}
+[certificate main]
+file = /data/conf/node.pem
+key = /data/conf/node.key
+[listen 0.0.0.0:8443]
+certificate = main
+[participant {b.guid}]
+eik = {b.eik}
+name = "{b.name}"
+certificate = main
+"""
+    return {
+        "obmen.conf": "\n".join(rows) + "\n" + conf, "ca.pem": network.pki / "ca.pem",
+        "node.pem": network.pki / "b.pem", "node.key": network.pki / "b.key",
+        "hosts": "".join(f"{HOST} {name}\n" for name in names), "ntp": HOST + "\n",
+        "console": console,
+    }
+
+
+def setup_medium(path, network, console):
+    return medium(path, "OBMEN-SETUP", settings(network, console), "obmen")
 
 
 class Machine:
@@ -59,11 +93,13 @@ class Machine:
             net.run("cp", "--sparse=always", OUT / f"obmen-{VERSION}.img", path)
         return path
 
-    def start(self, forward=(), extra="", memory=256):
-        """Boots. forward: pairs (port on this machine's loopback, port of the box)."""
+    def start(self, forward=(), media=(), memory=256, restarts=False):
+        """Boots. media: further disks. forward: pairs (port on this machine's loopback, port of the box)."""
         rules = "".join(f",hostfwd=tcp:{net.ADDRESS}:{ours}-:{theirs}" for ours, theirs in forward)
         environment = dict(os.environ, WORK=str(self.folder), NET0=f"user,id=n0{rules}",
-                           MEMORY=str(memory), QEMU_EXTRA=extra)
+                           MEMORY=str(memory),
+                           REBOOT=" " if restarts else "-no-reboot", QEMU_EXTRA=" ".join(
+                               f"-drive file={m},format=raw,if=virtio,readonly=on" for m in media))
         self.seen = len(self.text()) if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
