@@ -78,7 +78,8 @@ manifest_line(struct bundle *b, char *line)
 	char name[16] = "", hex[80] = "";
 	unsigned long long size = 0;
 
-	if (sscanf(line, "version %31[0-9.]", b->version) == 1 || sscanf(line, "board %31[a-z0-9-]", b->board) == 1 ||
+	if (sscanf(line, "version %31[0-9.]", b->version) == 1 ||
+	    sscanf(line, "board %31[a-z0-9-]", b->board) == 1 ||
 	    sscanf(line, "security %u", &b->security) == 1)
 		return true;
 	if (sscanf(line, "%15[a-zA-Z] %llu %79[0-9a-f]", name, &size, hex) != 3)

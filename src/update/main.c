@@ -146,7 +146,8 @@ static const struct verb {
 	int arguments;
 	int (*run)(const char *argument);
 } verbs[] = {
-    {"check", 1, check}, {"install", 1, install}, {"status", 0, status}, {"bless", 0, bless}, {"back", 0, back},
+    {"check", 1, check}, {"install", 1, install}, {"status", 0, status},
+    {"bless", 0, bless}, {"back", 0, back},
 };
 
 int
