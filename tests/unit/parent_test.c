@@ -323,6 +323,8 @@ a_killed_role_comes_back_with_fresh_channels(void **state)
 	(void)state;
 	assert_true(wait_lines(n, 0, "role=parent event=ready", "", 1));
 	assert_true(wait_lines(n, 0, "role=store ", "event=tiny.pong", neighbours(ROLE_STORE, 0)));
+	/* All have reached the first store too: no late line of theirs counts for the second. */
+	assert_true(wait_lines(n, 0, "event=tiny.pong", "peer=store0", neighbours(ROLE_STORE, 0)));
 	for (int round = 0; round < 3; round++) {
 		read_log(n, 0);
 		size_t from = n->len;
