@@ -27,6 +27,7 @@ struct world {
 	struct event_base *base;
 	struct ipc *parent; /* we are parent to front, and all of its neighbours */
 	struct ipc *codec[CODECS], *store, *control;
+	int away; /* peers killed and not yet due to come back */
 	struct ipc *asker; /* a codec whose peer wants to know front's status */
 	uint64_t asked;
 	bool disk_full;
@@ -82,12 +83,16 @@ reply_later(evutil_socket_t fd, short what, void *arg)
 	free(l);
 }
 
+/* All come back together, half a second after the last was killed: an earlier one's return must not
+ * bring back one that was killed just now. */
 static void
 revive(evutil_socket_t fd, short what, void *arg)
 {
 	struct world *w = arg;
 
 	(void)fd, (void)what;
+	if (--w->away > 0)
+		return;
 	for (int i = 0; i < CODECS; i++) {
 		if (!w->codec[i])
 			w->codec[i] = join(w, ROLE_CODEC, (unsigned)i, codec_frame);
@@ -108,6 +113,7 @@ kill_peer(struct world *w, struct ipc **which)
 {
 	ipc_free(*which);
 	*which = NULL;
+	w->away++;
 	in_ms(w, 500, revive, w);
 }
 
