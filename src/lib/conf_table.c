@@ -157,8 +157,8 @@ const struct conf_option conf_options[] = {
 	    "Памет за тела, които още пристигат; над нея четенето спира.",
 	    "Memory for bodies under way; above it reading stops."),
 	BYTES("disk-reserve", disk_reserve, 0, 1024 * GIB, "256MiB",
-	    "Свободно място, под което нищо ново не се приема.",
-	    "Free space below which nothing new is accepted."),
+	    "Свободно място, под което нищо ново не се приема. 256MiB: но не повече от четвърт от диска.",
+	    "Free space below which nothing new is accepted. 256MiB: but at most a quarter of the disk."),
 	{GENERAL("durable", CONF_FLAG, durable), .fixed = true, .initial = "yes",
 	    .text = {"Отговор се дава, след като документът е на диска. no: САМО за измервания; спре ли "
 	             "токът, вече приети документи се губят.",

@@ -23,9 +23,14 @@ struct store;
 /* A delivery to this peer (row number) is due at this moment; also told for what is rolled back. */
 typedef void (*store_due_cb)(void *arg, int64_t peer, when due);
 
+#define STORE_RESERVE_DEFAULT ((uint64_t)256 << 20) /* as in src/lib/conf_table.c */
+#define STORE_RESERVE_PART    4
+
 struct store_options {
 	const char *directory;    /* exists; the store lies in it and in `spool` below it */
-	uint64_t disk_reserve;    /* bytes that must stay free when something new is accepted */
+	/* Bytes that must stay free when something new is accepted. STORE_RESERVE_DEFAULT means no more
+	 * than one part in STORE_RESERVE_PART of the file system. */
+	uint64_t disk_reserve;
 	bool undurable;           /* no syncs at all: a power cut loses what was committed */
 	uint64_t refused_count;   /* refused messages that are kept as evidence */
 	uint64_t refused_bytes;   /* and their bodies together */

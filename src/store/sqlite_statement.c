@@ -80,6 +80,16 @@ store_errno(struct store *s, const char *what)
 	return s->why;
 }
 
+/* What is asked for, but on a small disk not the whole default, which would refuse everything. */
+static uint64_t
+reserve_of(const struct store *s, const struct statvfs *v)
+{
+	uint64_t part = (uint64_t)v->f_blocks * v->f_frsize / STORE_RESERVE_PART;
+	uint64_t reserve = s->options.disk_reserve;
+
+	return reserve == STORE_RESERVE_DEFAULT && part < reserve ? part : reserve;
+}
+
 bool
 store_is_full(struct store *s, uint64_t size)
 {
@@ -88,10 +98,11 @@ store_is_full(struct store *s, uint64_t size)
 	if (fstatvfs(s->spool, &v) != 0)
 		return false;
 	uint64_t available = (uint64_t)v.f_bavail * v.f_frsize;
-	bool full = available < size || available - size < s->options.disk_reserve;
+	uint64_t reserve = reserve_of(s, &v);
+	bool full = available < size || available - size < reserve;
 	if (full && !s->full)
 		log_warning("store.full", "free=%llu reserve=%llu", (unsigned long long)available,
-		    (unsigned long long)s->options.disk_reserve);
+		    (unsigned long long)reserve);
 	if (!full && s->full)
 		log_info("store.free", "free=%llu", (unsigned long long)available);
 	s->full = full;

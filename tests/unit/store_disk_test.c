@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include "store_fixture.h"
 
 #define DISK_SIZE "size=6m"
@@ -138,12 +139,37 @@ test_reserve(void **state)
 	rmdir(at);
 }
 
+/* The default reserve is larger than this disk: a part of the disk is kept free instead. */
+static void
+test_small_disk(void **state)
+{
+	char *at = make_disk();
+	struct fixture f;
+	uint64_t fault;
+	struct statvfs v;
+
+	(void)state;
+	if (!at)
+		skip();
+	assert_true(fixture_open_at(&f, at));
+	f.options.disk_reserve = STORE_RESERVE_DEFAULT;
+	assert_true(fixture_reopen(&f));
+	assert_true(receive_until_full(&f, 1, 5000, &fault) > 10);
+	assert_int_equal(fault, FAULT_DISK_FULL);
+	assert_int_equal(statvfs(at, &v), 0);
+	assert_true(v.f_bavail >= v.f_blocks / STORE_RESERVE_PART / 2);
+	fixture_close(&f);
+	umount(at);
+	rmdir(at);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_reserve),
+		cmocka_unit_test(test_small_disk),
 	};
 
 	log_init("test", -1, LOG_ERROR);
