@@ -81,7 +81,18 @@ each_process(struct parent *p, void (*f)(struct process *))
 	}
 }
 
-/* Gives both ends of an edge a fresh channel, if both are there. */
+static void
+mend_soon(struct parent *p)
+{
+	struct timeval pause = {MEND_SECONDS, 0};
+
+	if (!event_pending(p->mend_timer, EV_TIMEOUT, NULL))
+		event_add(p->mend_timer, &pause);
+}
+
+/* Gives both ends of an edge a fresh channel, if both are there. A role builds its TLS contexts around
+ * the number of its descriptor to signer: it gets one even while there is no signer, and the new
+ * signer's takes its place. */
 static void
 join(struct parent *p, unsigned edge, unsigned a_index, unsigned b_index)
 {
@@ -92,18 +103,23 @@ join(struct parent *p, unsigned edge, unsigned a_index, unsigned b_index)
 	uint64_t id = ++p->generation;
 	int fds[2];
 
-	if (!a->ipc || !b->ipc || !graph_joins(e, a_index, b_index))
+	if (!a->ipc || (!b->ipc && e->kind != EDGE_SYNC) || !graph_joins(e, a_index, b_index))
 		return;
+	p->generations[edge][a_index][b_index] = id;
 	if (!ipc_pair(fds)) {
 		log_error("parent.channel", "reason=\"%s\"", strerror(errno));
+		p->broken[edge][a_index][b_index] = id;
+		mend_soon(p);
 		return;
 	}
-	p->generations[edge][a_index][b_index] = id;
 	if (e->kind == EDGE_SYNC)
 		ipc_send(a->ipc, WIRE_SYNC, id, NULL, 0, &fds[0], 1);
 	else
 		wire_send(a->ipc, WIRE_PEER, id, &to_a, &fds[0], 1);
-	wire_send(b->ipc, WIRE_PEER, id, &to_b, &fds[1], 1);
+	if (b->ipc)
+		wire_send(b->ipc, WIRE_PEER, id, &to_b, &fds[1], 1);
+	else
+		close(fds[1]);
 }
 
 /* Joins the edges of one process, or all when it is NULL. */
@@ -128,7 +144,6 @@ static void
 note_broken(struct process *from, const struct wire_peer *peer, uint64_t generation)
 {
 	struct parent *p = from->parent;
-	struct timeval pause = {MEND_SECONDS, 0};
 
 	for (unsigned e = 0; e < graph_edge_count; e++) {
 		const struct edge *edge = &graph_edges[e];
@@ -139,8 +154,7 @@ note_broken(struct process *from, const struct wire_peer *peer, uint64_t generat
 		if ((is_a || is_b) && p->generations[e][a][b] == generation)
 			p->broken[e][a][b] = generation;
 	}
-	if (!event_pending(p->mend_timer, EV_TIMEOUT, NULL))
-		event_add(p->mend_timer, &pause);
+	mend_soon(p);
 }
 
 static void
