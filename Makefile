@@ -46,7 +46,7 @@ LDLIBS  = -lhttp_parser -levent_openssl -levent_extra -levent_core -lxml2 -lsqli
 
 # Everything below src/ but the programs goes into one archive: a program takes what it uses.
 PROGRAMS = $(patsubst src/%/main.c,%,$(wildcard src/*/main.c))
-LIB_DIRS = lib message soap register store
+LIB_DIRS = lib message soap register store process
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB      = $(BUILD)/libobmen.a

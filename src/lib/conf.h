@@ -21,11 +21,10 @@
 #include <stdio.h>
 #include "lib/buf.h"
 #include "lib/catalogue.h"
+#include "lib/conf_schema.h"
 #include "lib/guid.h"
 #include "lib/log.h"
 #include "lib/when.h"
-
-#define CONF_NAME_MAX 64
 
 struct conf_certificate {
 	char name[CONF_NAME_MAX];
@@ -135,26 +134,13 @@ struct conf {
 	unsigned peer_count;
 };
 
-/*
- * Parses text (the whole file, or what conf_read made). On failure NULL, and errors names file, line,
- * key, what is wrong and the nearest known key, one problem a line, in the file's own `language`.
- * Free with conf_free.
- */
+/* conf_schema.h says what each does. */
+extern const struct conf_schema conf_schema;
 struct conf *conf_parse(const char *file_name, const char *text, size_t len, char *errors,
                         size_t errors_size);
-/* Reads a file of at most 1 MiB and what it includes into one text that conf_parse understands: no
- * other process needs the files. False with errors filled. */
-bool conf_read(const char *path, struct buf *text, char *errors, size_t errors_size);
-/* conf_read, then conf_parse. */
 struct conf *conf_load(const char *path, char *errors, size_t errors_size);
 void conf_free(struct conf *);
 
-/*
- * Moves from fresh into running what may change while the node runs; running stays where it is, so
- * that pointers to it hold, but not those to its strings and peers. What differs and needs a new
- * start of obmend keeps its value and is named at the end of kept: "codecs, [listen]". The rest of
- * fresh is freed.
- */
 void conf_reload(struct conf *running, struct conf *fresh, struct buf *kept);
 
 /* The section of this GUID; NULL when there is none. */
@@ -163,9 +149,5 @@ void conf_reload(struct conf *running, struct conf *fresh, struct buf *kept);
 unsigned conf_certificate_now(const struct conf *, unsigned certificate, uint64_t switched);
 const struct conf_participant *conf_participant(const struct conf *, const struct guid *);
 const struct conf_peer *conf_peer(const struct conf *, const struct guid *); /* NULL: defaults hold */
-
-/* Writes the commented sample file / the OPTIONS part of obmen.conf(5) in mdoc(7). */
-void conf_write_sample(FILE *, enum language);
-void conf_write_manual(FILE *, enum language);
 
 #endif

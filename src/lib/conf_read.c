@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/conf.h"
+#include "lib/conf_schema.h"
 
 #define FILE_MAX ((off_t)1 << 20)
 #define INCLUDE_DEPTH 4

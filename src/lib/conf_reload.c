@@ -1,7 +1,7 @@
 /* What of a new configuration takes effect while the node runs; the table of options says which. */
 #include <string.h>
 
-#include "lib/conf_table.h"
+#include "lib/conf_schema.h"
 #include "lib/conf_value.h"
 
 static size_t
@@ -10,7 +10,7 @@ value_size(const struct conf_option *o)
 	static const size_t sizes[CONF_TYPE_COUNT] = {[CONF_FLAG] = sizeof(bool),
 	    [CONF_COUNT] = sizeof(unsigned), [CONF_NUMBER] = sizeof(uint64_t),
 	    [CONF_SECONDS] = sizeof(uint64_t), [CONF_BYTES] = sizeof(uint64_t),
-	    [CONF_CHOICE] = sizeof(enum signature_policy)};
+	    [CONF_CHOICE] = sizeof(enum language)};
 
 	return conf_value_is_string(o) ? sizeof(char *) : sizes[o->type];
 }
@@ -45,10 +45,10 @@ name_kept(struct buf *kept, const char *before, const char *name, const char *af
 }
 
 static void
-reload_general(struct conf *running, struct conf *fresh, struct buf *kept)
+reload_general(const struct conf_schema *schema, void *running, void *fresh, struct buf *kept)
 {
-	for (size_t i = 0; i < conf_option_count; i++) {
-		const struct conf_option *o = &conf_options[i];
+	for (size_t i = 0; i < schema->option_count; i++) {
+		const struct conf_option *o = &schema->options[i];
 		if (o->section != CONF_GENERAL || same_value(o, running, fresh))
 			continue;
 		if (o->fixed)
@@ -58,92 +58,103 @@ reload_general(struct conf *running, struct conf *fresh, struct buf *kept)
 	}
 }
 
-/* The argument of a section: what [name ARGUMENT] says. */
-static bool
-same_argument(enum conf_section section, const void *a, const void *b)
+/* The elements of a section. */
+struct elements {
+	char **array;
+	unsigned *count;
+	size_t size;
+};
+
+static struct elements
+elements_of(const struct conf_section_row *row, void *conf)
 {
-	switch (section) {
-	case CONF_CERTIFICATE:
-		return strcmp(((const struct conf_certificate *)a)->name,
-		           ((const struct conf_certificate *)b)->name) == 0;
-	case CONF_LISTEN:
-		return strcmp(((const struct conf_listen *)a)->address,
-		           ((const struct conf_listen *)b)->address) == 0;
-	case CONF_PARTICIPANT:
-		return guid_equal(&((const struct conf_participant *)a)->guid,
-		    &((const struct conf_participant *)b)->guid);
-	default:
-		return true;
-	}
+	return (struct elements){.array = (char **)((char *)conf + row->array),
+	    .count = (unsigned *)((char *)conf + row->count), .size = row->size};
 }
 
 static bool
-same_sections(enum conf_section section, const struct conf *a, const struct conf *b)
+same_sections(const struct conf_schema *schema, unsigned section, void *a, void *b)
 {
-	const struct conf_section_row *row = &conf_sections[section];
-	const char *x = *(char *const *)((const char *)a + row->array);
-	const char *y = *(char *const *)((const char *)b + row->array);
-	unsigned n = *(const unsigned *)((const char *)a + row->count);
+	struct elements e = elements_of(&schema->sections[section], a);
+	struct elements f = elements_of(&schema->sections[section], b);
+	const char *x = *e.array, *y = *f.array;
 
-	if (n != *(const unsigned *)((const char *)b + row->count))
+	if (*e.count != *f.count)
 		return false;
-	for (unsigned i = 0; i < n; i++, x += row->size, y += row->size) {
-		if (!same_argument(section, x, y))
+	for (unsigned i = 0; i < *e.count; i++, x += e.size, y += e.size) {
+		if (!schema->rules->same_argument(section, x, y))
 			return false;
-		for (size_t k = 0; k < conf_option_count; k++) {
-			if (conf_options[k].section == section && !same_value(&conf_options[k], x, y))
+		for (size_t k = 0; k < schema->option_count; k++) {
+			const struct conf_option *o = &schema->options[k];
+			if (o->section == section && !same_value(o, x, y))
 				return false;
 		}
 	}
 	return true;
 }
 
-/* A peer keeps what it has of the fixed options; one that was not there before has their defaults. */
+/* Options that are fixed in a section that is not: an element keeps what it has; one that was not
+ * there before has their defaults. */
 static void
-keep_fixed(struct conf_peer *fresh, const struct conf_peer *old, struct buf *kept)
+keep_fixed(const struct conf_schema *schema, unsigned section, void *fresh, const void *old,
+    struct buf *kept)
 {
-	struct conf_peer none = {.guid = fresh->guid};
-	char guid[GUID_TEXT_SIZE];
-	char why[80];
+	char initial[sizeof(uint64_t)], why[80], argument[128];
 
-	for (size_t i = 0; i < conf_option_count; i++) {
-		const struct conf_option *o = &conf_options[i];
-		if (o->section != CONF_PEER || !o->fixed)
+	for (size_t i = 0; i < schema->option_count; i++) {
+		const struct conf_option *o = &schema->options[i];
+		if (o->section != section || !o->fixed)
 			continue;
-		if (!old)
-			conf_value_set(o, &none, o->initial, LANGUAGE_EN, why, sizeof why);
-		if (same_value(o, fresh, old ? old : &none))
+		struct conf_option at_start = *o;
+		at_start.offset = 0;
+		memset(initial, 0, sizeof initial);
+		if (!old && o->initial)
+			conf_value_set(&at_start, initial, o->initial, LANGUAGE_EN, why, sizeof why);
+		const char *value = old ? (const char *)old + o->offset : initial;
+		if (memcmp((char *)fresh + o->offset, value, value_size(o)) == 0)
 			continue;
-		guid_format(&fresh->guid, guid);
-		name_kept(kept, "[peer ", guid, "] ");
-		buf_adds(kept, o->key);
-		memcpy((char *)fresh + o->offset, (const char *)(old ? old : &none) + o->offset,
-		    value_size(o));
+		schema->rules->argument_text(section, fresh, argument, sizeof argument);
+		name_kept(kept, "[", schema->sections[section].name, " ");
+		buf_addf(kept, "%s] %s", argument, o->key);
+		memcpy((char *)fresh + o->offset, value, value_size(o));
 	}
 }
 
+/* Fixed options of such sections hold no strings: their values are copied. */
 static void
-reload_peers(struct conf *running, struct conf *fresh, struct buf *kept)
+reload_section(const struct conf_schema *schema, unsigned section, void *running, void *fresh,
+    struct buf *kept)
 {
-	struct conf_peer *peers = running->peers;
-	unsigned count = running->peer_count;
+	struct elements now = elements_of(&schema->sections[section], running);
+	struct elements next = elements_of(&schema->sections[section], fresh);
 
-	for (unsigned i = 0; i < fresh->peer_count; i++)
-		keep_fixed(&fresh->peers[i], conf_peer(running, &fresh->peers[i].guid), kept);
-	running->peers = fresh->peers;
-	running->peer_count = fresh->peer_count;
-	fresh->peers = peers;
-	fresh->peer_count = count;
+	for (unsigned i = 0; i < *next.count; i++) {
+		char *element = *next.array + i * next.size, *old = NULL;
+		for (unsigned k = 0; k < *now.count && !old; k++) {
+			if (schema->rules->same_argument(section, element, *now.array + k * now.size))
+				old = *now.array + k * now.size;
+		}
+		keep_fixed(schema, section, element, old, kept);
+	}
+	char *array = *now.array;
+	unsigned count = *now.count;
+	*now.array = *next.array;
+	*now.count = *next.count;
+	*next.array = array;
+	*next.count = count;
 }
 
 void
-conf_reload(struct conf *running, struct conf *fresh, struct buf *kept)
+conf_reload_by(const struct conf_schema *schema, void *running, void *fresh, struct buf *kept)
 {
-	reload_general(running, fresh, kept);
-	for (enum conf_section s = CONF_GENERAL + 1; s < CONF_SECTION_COUNT; s++) {
-		if (conf_sections[s].fixed && !same_sections(s, running, fresh))
-			name_kept(kept, "[", conf_sections[s].name, "]");
+	reload_general(schema, running, fresh, kept);
+	for (unsigned s = CONF_GENERAL + 1; s < schema->section_count; s++) {
+		if (schema->sections[s].fixed && !same_sections(schema, s, running, fresh))
+			name_kept(kept, "[", schema->sections[s].name, "]");
 	}
-	reload_peers(running, fresh, kept);
-	conf_free(fresh);
+	for (unsigned s = CONF_GENERAL + 1; s < schema->section_count; s++) {
+		if (!schema->sections[s].fixed)
+			reload_section(schema, s, running, fresh, kept);
+	}
+	conf_free_by(schema, fresh);
 }

@@ -2,40 +2,15 @@
 
 #include <stddef.h>
 
+#define CONF_STRUCT struct conf
+#include "lib/conf_rows.h"
+
 static const char *const languages[] = {"bg", "en", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const signatures[] = {"auto", "sha1", "sha256", NULL};
 
-#define MINUTE 60u
-#define HOUR (60u * MINUTE)
-#define DAY (24u * HOUR)
-#define KIB ((uint64_t)1 << 10)
-#define MIB ((uint64_t)1 << 20)
-#define GIB ((uint64_t)1 << 30)
-
-/* section, key, type, offset */
-#define GENERAL(k, t, f) \
-	.section = CONF_GENERAL, .key = k, .type = t, .offset = offsetof(struct conf, f)
-#define IN(s, struct_name, k, t, f)                                                                \
-	.section = s, .key = k, .type = t, .offset = offsetof(struct struct_name, f)
-#define RANGE(low, high) .min = low, .max = high
-#define FLAGGED(k, f, value, bg, en)                                                               \
-	{GENERAL(k, CONF_FLAG, f), .initial = value, .text = {bg, en}}
-#define SECONDS(k, f, low, high, value, bg, en)                                                    \
-	{GENERAL(k, CONF_SECONDS, f), RANGE(low, high), .initial = value, \
-	    .text = {bg, en}}
-#define BYTES(k, f, low, high, value, bg, en)                                                      \
-	{GENERAL(k, CONF_BYTES, f), RANGE(low, high), .initial = value, \
-	    .text = {bg, en}}
-#define NUMBER(k, f, low, high, value, bg, en)                                                     \
-	{GENERAL(k, CONF_NUMBER, f), RANGE(low, high), .initial = value, \
-	    .text = {bg, en}}
-#define COUNT(k, f, low, high, value, bg, en)                                                      \
-	{GENERAL(k, CONF_COUNT, f), RANGE(low, high), .initial = value, \
-	    .text = {bg, en}}
-
-const struct conf_option conf_options[] = {
+static const struct conf_option conf_options[] = {
 	/* the node */
 	{GENERAL("state-directory", CONF_PATH, state_directory), .fixed = true,
 	    .initial = "/var/lib/obmen",
@@ -267,29 +242,48 @@ const struct conf_option conf_options[] = {
 
 _Static_assert(sizeof conf_options / sizeof *conf_options <= CONF_OPTIONS_MAX, "too many options");
 
-const size_t conf_option_count = sizeof conf_options / sizeof *conf_options;
-
-#define ARRAY(struct_name, a, c) \
-	.size = sizeof(struct struct_name), .array = offsetof(struct conf, a), \
-	.count = offsetof(struct conf, c)
-
-const struct conf_section_row conf_sections[CONF_SECTION_COUNT] = {
+static const struct conf_section_row conf_sections[CONF_SECTION_COUNT] = {
 	[CONF_GENERAL] = {"", NULL, .text = {"Общи", "General"}},
-	[CONF_CERTIFICATE] = {"certificate", "NAME", ARRAY(conf_certificate, certificates,
+	[CONF_CERTIFICATE] = {"certificate", "NAME", .sample = "main", ARRAY(conf_certificate, certificates,
 	    certificate_count), .max = 64, .fixed = true,
 	    .text = {"Транспортен сертификат на този възел.",
 	        "A transport certificate of this node."}},
-	[CONF_LISTEN] = {"listen", "ADDRESS:PORT", ARRAY(conf_listen, listens, listen_count),
-	    .max = 64,
+	[CONF_LISTEN] = {"listen", "ADDRESS:PORT", .sample = "0.0.0.0:8443",
+	    ARRAY(conf_listen, listens, listen_count), .max = 64,
 	    .fixed = true,
 	    .text = {"Адрес, на който се приемат съобщения.",
 	        "An address where messages are received."}},
-	[CONF_PARTICIPANT] = {"participant", "{GUID}", ARRAY(conf_participant, participants,
-	    participant_count), .max = 256, .fixed = true,
+	[CONF_PARTICIPANT] = {"participant", "{GUID}",
+	    .sample = "{00000000-0000-0000-0000-000000000001}",
+	    ARRAY(conf_participant, participants, participant_count), .max = 256, .fixed = true,
 	    .text = {"Участник, обслужван от този възел; първият изпраща, когато друг не е "
 	    "посочен.",
 	        "A participant that this node serves; the first one sends when no other is "
 	        "named."}},
-	[CONF_PEER] = {"peer", "{GUID}", ARRAY(conf_peer, peers, peer_count), .max = 4096,
+	[CONF_PEER] = {"peer", "{GUID}",
+	    .sample = "{00000000-0000-0000-0000-000000000002}", .optional = true,
+	    ARRAY(conf_peer, peers, peer_count), .max = 4096,
 	    .text = {"Изключения за друг участник.", "Exceptions for another participant."}},
+};
+
+static const struct conf_sample samples[] = {
+	{"ca-file", "/etc/obmen/ca.pem"},
+	{"register-url", "https://register.example/service/"},
+	{"file", "/etc/obmen/transport.pem"},
+	{"key", "/etc/obmen/transport.key"},
+	{"certificate", "main"},
+	{"eik", "000000000"},
+	{"name", "\"...\""},
+	{NULL, NULL},
+};
+
+const struct conf_schema conf_schema = {
+	.options = conf_options,
+	.option_count = sizeof conf_options / sizeof *conf_options,
+	.sections = conf_sections,
+	.section_count = CONF_SECTION_COUNT,
+	.size = sizeof(struct conf),
+	.language = offsetof(struct conf, language),
+	.rules = &conf_rules,
+	.samples = samples,
 };

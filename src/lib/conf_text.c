@@ -1,7 +1,7 @@
 /* The sample file and the manual's list of options, from the tables. */
 #include <string.h>
 
-#include "lib/conf_table.h"
+#include "lib/conf_schema.h"
 #include "lib/conf_value.h"
 #include "lib/roff.h"
 
@@ -41,53 +41,40 @@ write_comment(FILE *f, const char *text)
 	fputc('\n', f);
 }
 
-static const char *const sample_values[][2] = {
-	{"ca-file", "/etc/obmen/ca.pem"},
-	{"register-url", "https://register.example/service/"},
-	{"file", "/etc/obmen/transport.pem"},
-	{"key", "/etc/obmen/transport.key"},
-	{"certificate", "main"},
-	{"eik", "000000000"},
-	{"name", "\"...\""},
-};
-
 static void
-write_sample_option(FILE *f, const struct conf_option *o, enum language l)
+write_sample_option(const struct conf_schema *schema, FILE *f, const struct conf_option *o,
+    enum language l)
 {
 	const char *value = o->initial ? o->initial : "";
 	bool active = o->required;
 
-	for (size_t i = 0; i < sizeof sample_values / sizeof *sample_values; i++) {
-		if (strcmp(sample_values[i][0], o->key) == 0)
-			value = sample_values[i][1];
+	for (const struct conf_sample *s = schema->samples; s->key; s++) {
+		if (strcmp(s->key, o->key) == 0)
+			value = s->value;
 	}
 	write_comment(f, o->text[l]);
 	fprintf(f, "%s%s = %s\n\n", active ? "" : "#", o->key, value);
 }
 
 void
-conf_write_sample(FILE *f, enum language l)
+conf_sample_by(const struct conf_schema *schema, FILE *f, enum language l)
 {
-	static const char *const arguments[CONF_SECTION_COUNT] = {
-	    [CONF_CERTIFICATE] = "main", [CONF_LISTEN] = "0.0.0.0:8443",
-	    [CONF_PARTICIPANT] = "{00000000-0000-0000-0000-000000000001}",
-	    [CONF_PEER] = "{00000000-0000-0000-0000-000000000002}"};
-
-	for (enum conf_section s = 0; s < CONF_SECTION_COUNT; s++) {
+	for (unsigned s = 0; s < schema->section_count; s++) {
+		const struct conf_section_row *row = &schema->sections[s];
 		if (s != CONF_GENERAL) {
-			write_comment(f, conf_sections[s].text[l]);
-			fprintf(f, "%s[%s %s]\n", s == CONF_PEER ? "#" : "", conf_sections[s].name,
-				arguments[s]);
+			write_comment(f, row->text[l]);
+			fprintf(f, "%s[%s %s]\n", row->optional ? "#" : "", row->name, row->sample);
 		}
-		for (size_t i = 0; i < conf_option_count; i++) {
-			if (conf_options[i].section == s)
-				write_sample_option(f, &conf_options[i], l);
+		for (size_t i = 0; i < schema->option_count; i++) {
+			if (schema->options[i].section == s)
+				write_sample_option(schema, f, &schema->options[i], l);
 		}
 	}
 }
 
 static void
-write_manual_option(FILE *f, const struct conf_option *o, enum language l)
+write_manual_option(const struct conf_schema *schema, FILE *f, const struct conf_option *o,
+    enum language l)
 {
 	char kind[128];
 
@@ -99,7 +86,7 @@ write_manual_option(FILE *f, const struct conf_option *o, enum language l)
 		fprintf(f, l == LANGUAGE_BG ? "; по подразбиране %s" : "; default %s", o->initial);
 	if (o->required)
 		fputs(l == LANGUAGE_BG ? "; задължително" : "; required", f);
-	if (o->fixed || conf_sections[o->section].fixed)
+	if (o->fixed || schema->sections[o->section].fixed)
 		fputs(l == LANGUAGE_BG ? "; променя се само с ново пускане"
 				       : "; changes with a new start only",
 		      f);
@@ -107,10 +94,10 @@ write_manual_option(FILE *f, const struct conf_option *o, enum language l)
 }
 
 void
-conf_write_manual(FILE *f, enum language l)
+conf_manual_by(const struct conf_schema *schema, FILE *f, enum language l)
 {
-	for (enum conf_section s = 0; s < CONF_SECTION_COUNT; s++) {
-		const struct conf_section_row *row = &conf_sections[s];
+	for (unsigned s = 0; s < schema->section_count; s++) {
+		const struct conf_section_row *row = &schema->sections[s];
 		if (s == CONF_GENERAL)
 			fprintf(f, ".Ss %s\n",
 				l == LANGUAGE_BG ? "Общи настройки" : "General options");
@@ -118,9 +105,9 @@ conf_write_manual(FILE *f, enum language l)
 			fprintf(f, ".Ss [%s %s]\n", row->name, row->argument),
 			    roff_write(f, row->text[l]);
 		fputs(".Bl -tag -width Ds\n", f);
-		for (size_t i = 0; i < conf_option_count; i++) {
-			if (conf_options[i].section == s)
-				write_manual_option(f, &conf_options[i], l);
+		for (size_t i = 0; i < schema->option_count; i++) {
+			if (schema->options[i].section == s)
+				write_manual_option(schema, f, &schema->options[i], l);
 		}
 		fputs(".El\n", f);
 	}

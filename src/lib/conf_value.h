@@ -2,7 +2,7 @@
 #ifndef OBMEN_CONF_VALUE_H
 #define OBMEN_CONF_VALUE_H
 
-#include "lib/conf_table.h"
+#include "lib/conf_schema.h"
 
 /* Removes a comment and trailing white space; false when a quote is not closed. */
 bool conf_value_strip(char *line);

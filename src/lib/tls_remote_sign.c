@@ -15,7 +15,7 @@
 #include "lib/ipc.h"
 #include "lib/log.h"
 #include "lib/tls_remote.h"
-#include "obmend/wire.h"
+#include "process/wire.h"
 
 #define DISPATCH(id, f) {id, (void (*)(void))(f)}
 #define SIGNATURE_MAX (OPENSSL_RSA_MAX_MODULUS_BITS / 8)

@@ -12,7 +12,7 @@
 #include "lib/sandbox.h"
 
 bool
-codec_send(struct codec *c, struct peer to, enum wire_type type, uint64_t id, const void *message,
+codec_send(struct codec *c, struct peer to, unsigned type, uint64_t id, const void *message,
     const int *fds, unsigned nfds)
 {
 	struct ipc *ipc = c->self->peers[to.role][to.index];
@@ -101,7 +101,7 @@ static bool
 codec_open(struct self *self)
 {
 	struct codec *c = calloc(1, sizeof *c);
-	struct trust_options options = {self->conf->ca_file, self->conf->crl_file};
+	struct trust_options options = {self_conf(self)->ca_file, self_conf(self)->crl_file};
 
 	if (!c)
 		return false;
@@ -328,6 +328,7 @@ static const struct sandbox sandbox = {.allow = SANDBOX_MEMFD};
 const struct role role_codec = {
     .id = ROLE_CODEC,
     .name = "codec",
+    .many = true,
     .open = codec_open,
     .start = codec_start,
     .peer_down = codec_peer_down,

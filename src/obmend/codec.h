@@ -184,7 +184,7 @@ bool job_write(struct job *, size_t max);
 bool job_write_on(struct job *);
 
 /* Takes the descriptors in any case. False: the peer is down or its queue is full. */
-bool codec_send(struct codec *, struct peer, enum wire_type, uint64_t id, const void *message,
+bool codec_send(struct codec *, struct peer, unsigned type, uint64_t id, const void *message,
                 const int *fds, unsigned nfds);
 /* The method for what we send to this participant: switches of section 4, else SHA-256 for those
  * who have used it themselves. */

@@ -74,7 +74,7 @@ control_open(struct self *self)
 	c->socket = listen_on(self->conf);
 	self->state = c;
 	if (c->socket < 0)
-		log_error("control.socket", "path=\"%s\" reason=\"%s\"", self->conf->control_socket,
+		log_error("control.socket", "path=\"%s\" reason=\"%s\"", self_conf(self)->control_socket,
 		    strerror(errno));
 	return c->socket >= 0;
 }
@@ -166,6 +166,7 @@ static const struct sandbox sandbox =
 const struct role role_control = {
     .id = ROLE_CONTROL,
     .name = "control",
+    .control = true,
     .open = control_open,
     .start = control_start,
     .peer_down = peer_down,

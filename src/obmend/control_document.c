@@ -76,7 +76,7 @@ too_large(const struct request *r, const json_t *list)
 
 	json_array_foreach (list, i, a)
 		total += (uint64_t)json_integer_value(json_object_get(a, "size"));
-	return total / 3 * 4 + 65536 > r->control->self->conf->message_max;
+	return total / 3 * 4 + 65536 > self_conf(r->control->self)->message_max;
 }
 
 static enum fault
@@ -204,7 +204,7 @@ on_body(struct request *r, json_t *answer, struct ipc_frame *f)
 	fds[0] = ipc_take_fd(f, 0);
 	r->nfds = 0; /* taken */
 	/* Spread the work as front does: any codec will do. */
-	unsigned codec = (unsigned)(r->control->served % r->control->self->codecs);
+	unsigned codec = (unsigned)(r->control->served % r->control->self->workers);
 	request_ask(r, ROLE_CODEC, codec,
 	    json_pack("{s:s, s:I}", "verb", "document.detach", "index",
 	        index ? json_integer_value(index) : (json_int_t)0),

@@ -206,7 +206,7 @@ on_end(void *arg, struct http_conn *conn, const char *why)
 void
 control_http_open(struct control *c)
 {
-	const char *address = c->self->conf->metrics_listen, *why;
+	const char *address = self_conf(c->self)->metrics_listen, *why;
 
 	c->http_socket = -1;
 	if (!address || !*address)

@@ -3,7 +3,7 @@
 
 #include "lib/when.h"
 #include "obmend/control.h"
-#include "obmend/graph.h"
+#include "obmend/role.h"
 
 #define DAY (24 * 3600 * WHEN_SECOND)
 #define CERTIFICATE_SOON 30 /* days */
@@ -69,7 +69,7 @@ check_certificates(struct facts *f)
 static void
 check_durable(struct facts *f)
 {
-	if (!f->control->self->conf->durable)
+	if (!self_conf(f->control->self)->durable)
 		note(f, FAULT_NODE_NOT_DURABLE, NULL);
 }
 
@@ -204,9 +204,9 @@ conclude(struct request *r)
 }
 
 static const char *
-role_key(enum role_id role, unsigned index, char out[32])
+role_key(unsigned role, unsigned index, char out[32])
 {
-	if (graph_instances(role, 2) > 1)
+	if (program_instances(&obmend, role, 2) > 1)
 		snprintf(out, 32, "%s%u", role_name(role), index);
 	else
 		snprintf(out, 32, "%s", role_name(role));
@@ -218,7 +218,7 @@ static void
 on_status(struct request *r, json_t *answer, struct ipc_frame *f)
 {
 	const char *name = json_string_value(json_object_get(answer, "role"));
-	enum role_id role = name ? role_by_name(name) : ROLE_COUNT;
+	unsigned role = name ? program_role_by_name(&obmend, name) : ROLE_COUNT;
 	json_int_t index = json_integer_value(json_object_get(answer, "index"));
 	char key[32];
 
@@ -240,8 +240,8 @@ control_gather(struct request *r, void (*gathered)(struct request *))
 	r->gathered = gathered;
 	r->state = json_object();
 	r->waiting++; /* held, so that answers that come at once do not conclude */
-	for (enum role_id role = 0; role < ROLE_COUNT; role++) {
-		for (unsigned i = 0; i < graph_instances(role, self->codecs); i++) {
+	for (unsigned role = 0; role < ROLE_COUNT; role++) {
+		for (unsigned i = 0; i < program_instances(&obmend, role, self->workers); i++) {
 			if (role == ROLE_CONTROL)
 				continue;
 			json_object_set_new(r->state, role_key(role, i, key), json_null());

@@ -19,8 +19,8 @@
 static SSL_CTX *
 make_context(struct self *self, unsigned certificate, bool legacy)
 {
-	struct tls_options o = {.side = TLS_CLIENT, .ca_file = self->conf->ca_file,
-	    .crl_file = self->conf->crl_file, .ciphers = self->conf->tls_ciphers, .legacy = legacy,
+	struct tls_options o = {.side = TLS_CLIENT, .ca_file = self_conf(self)->ca_file,
+	    .crl_file = self_conf(self)->crl_file, .ciphers = self_conf(self)->tls_ciphers, .legacy = legacy,
 	    .revoked = &self->revoked, .verify_chain = true};
 
 	return tls_context(self->conf, certificate, self->sync_signer, &o);
@@ -105,7 +105,7 @@ courier_stop(struct self *self)
 	courier_drop_stamp(c);
 	if (c->http)
 		http_client_free(c->http);
-	for (unsigned i = 0; c->tls && i < self->conf->certificate_count; i++) {
+	for (unsigned i = 0; c->tls && i < self_conf(self)->certificate_count; i++) {
 		for (int kind = 0; kind < COURIER_TLS_COUNT; kind++)
 			SSL_CTX_free(c->tls[i][kind]);
 	}
@@ -123,7 +123,7 @@ courier_reload(struct self *self)
 	struct courier *c = self->state;
 
 	links_reload(&c->links, self->conf);
-	http_client_limit(c->http, self->conf->peer_connections, (unsigned)self->conf->send_timeout);
+	http_client_limit(c->http, self_conf(self)->peer_connections, (unsigned)self_conf(self)->send_timeout);
 }
 
 /* The peers used last; the rest is only counted. */
@@ -174,7 +174,7 @@ courier_status(struct self *self)
 
 	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:o, s:o, s:o, s:o}",
 	    "in_flight", (int)c->in_flight,
-	    "window", (int)self->conf->send_window, "answered", (json_int_t)c->answered,
+	    "window", (int)self_conf(self)->send_window, "answered", (json_int_t)c->answered,
 	    "undelivered", (json_int_t)c->undelivered, "turned_away", (json_int_t)c->turned_away,
 	    "register", c->snapshot != NULL, "peer_count", (int)c->links.count, "peers",
 	    peers_status(c), "sent", sent_status(c), "faults", faults_status(c), "exchange",

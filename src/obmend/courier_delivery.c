@@ -43,11 +43,11 @@ look_up(struct self *self, const struct wire_deliver *m, struct participant *p)
 		    WHEN_NONE};
 	if (p->status == PARTICIPANT_TEMPORARILY_INACTIVE)
 		return (struct verdict){UNDELIVERED_HELD, FAULT_RECIPIENT_HELD, p->name,
-		    now + (when)self->conf->hold_interval * WHEN_SECOND};
+		    now + (when)self_conf(self)->hold_interval * WHEN_SECOND};
 	if (p->status != PARTICIPANT_ACTIVE)
 		return (struct verdict){UNDELIVERED_INACTIVE, FAULT_RECIPIENT_INACTIVE, p->name,
 		    WHEN_NONE};
-	if (c->in_flight >= 2 * self->conf->send_window)
+	if (c->in_flight >= 2 * self_conf(self)->send_window)
 		return (struct verdict){UNDELIVERED_AGAIN, FAULT_OVERLOADED,
 		    "too many deliveries under way", now + AGAIN_SOON};
 	return GO;

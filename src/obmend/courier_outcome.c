@@ -82,8 +82,8 @@ pick_codec(struct self *self, unsigned tried, unsigned *index)
 	struct courier *c = self->state;
 	struct ipc *best = NULL;
 
-	for (unsigned n = 0; n < self->codecs; n++) {
-		unsigned i = (c->next_codec + n) % self->codecs;
+	for (unsigned n = 0; n < self->workers; n++) {
+		unsigned i = (c->next_codec + n) % self->workers;
 		struct ipc *ipc = self->peers[ROLE_CODEC][i];
 		if (!ipc || tried & 1u << i || (best && ipc_queued(ipc) >= ipc_queued(best)))
 			continue;
@@ -122,7 +122,7 @@ hand_to_codec(struct delivery *d, const struct http_result *r)
 
 	while ((codec = pick_codec(d->self, tried, &i))) {
 		if (send_answer(codec, d->id, &m, r)) {
-			c->next_codec = (i + 1) % d->self->codecs;
+			c->next_codec = (i + 1) % d->self->workers;
 			return true;
 		}
 		tried |= 1u << i;

@@ -74,10 +74,10 @@ courier_on_stamp(struct self *self, struct peer from, struct ipc_frame *f)
 	    .request_len = m.request.len};
 	memcpy(s->digest, m.digest, sizeof s->digest);
 	memcpy(s->request, m.request.data, m.request.len);
-	struct http_request r = {.url = self->conf->timestamp_url, .content_type = STAMP_REQUEST_TYPE,
+	struct http_request r = {.url = self_conf(self)->timestamp_url, .content_type = STAMP_REQUEST_TYPE,
 	    .body = s->request, .body_fd = -1, .body_size = s->request_len, .answer_max = STAMP_TOKEN_MAX,
 	    .answer_fd = -1};
-	s->call = self->conf->timestamp_url ? http_call_new(c->http, &r, on_done, s, &why) : NULL;
+	s->call = self_conf(self)->timestamp_url ? http_call_new(c->http, &r, on_done, s, &why) : NULL;
 	c->stamp = s;
 	if (s->call)
 		return;

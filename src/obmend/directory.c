@@ -105,7 +105,7 @@ directory_open(struct self *self)
 		.current.fd = -1, .held.version.fd = -1, .checked = WHEN_NONE};
 	self->state = d;
 	xmlInitParser();
-	limit_init(&d->limit, (when)self->conf->register_lookup_interval * WHEN_SECOND, REFILL,
+	limit_init(&d->limit, (when)self_conf(self)->register_lookup_interval * WHEN_SECOND, REFILL,
 	    when_monotonic());
 	return note_own(d) && open_directory(d) && open_network(d) && keeper_open(d);
 }
@@ -157,9 +157,9 @@ directory_reload(struct self *self)
 {
 	struct directory *d = directory_of(self);
 
-	d->limit.interval = (when)self->conf->register_lookup_interval * WHEN_SECOND;
-	d->guard.percent = self->conf->register_shrink_percent;
-	d->guard.count = self->conf->register_shrink_count;
+	d->limit.interval = (when)self_conf(self)->register_lookup_interval * WHEN_SECOND;
+	d->guard.percent = self_conf(self)->register_shrink_percent;
+	d->guard.count = self_conf(self)->register_shrink_count;
 	schedule_reload(d);
 }
 

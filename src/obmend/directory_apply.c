@@ -47,7 +47,7 @@ publish_to(struct directory *d, struct peer peer)
 static void
 publish(struct directory *d)
 {
-	for (unsigned i = 0; i < d->self->codecs; i++)
+	for (unsigned i = 0; i < d->self->workers; i++)
 		publish_to(d, (struct peer){ROLE_CODEC, i});
 	for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
 		publish_to(d, readers[i]);

@@ -87,7 +87,7 @@ keeper_publish_to(struct directory *d, enum role_id role, unsigned index)
 static void
 publish(struct directory *d)
 {
-	for (unsigned i = 0; i < d->self->codecs; i++)
+	for (unsigned i = 0; i < d->self->workers; i++)
 		keeper_publish_to(d, ROLE_CODEC, i);
 	keeper_publish_to(d, ROLE_FRONT, 0);
 	keeper_publish_to(d, ROLE_COURIER, 0);

@@ -192,8 +192,8 @@ front_start(struct self *self)
 	if (!f->server)
 		return false;
 	http_server_open(f->server, false); /* until codec and store are there */
-	for (unsigned i = 0; i < self->conf->listen_count; i++) {
-		SSL_CTX *tls = f->identities[self->conf->listens[i].certificate].tls;
+	for (unsigned i = 0; i < self_conf(self)->listen_count; i++) {
+		SSL_CTX *tls = f->identities[self_conf(self)->listens[i].certificate].tls;
 		int fd = f->listening[i];
 		f->listening[i] = -1;
 		if (!http_server_add(f->server, fd, tls))
@@ -248,7 +248,7 @@ front_stop(struct self *self)
 
 	front_jobs_free(f);
 	http_server_free(f->server);
-	for (unsigned i = 0; f->listening && i < self->conf->listen_count; i++) {
+	for (unsigned i = 0; f->listening && i < self_conf(self)->listen_count; i++) {
 		if (f->listening[i] >= 0)
 			close(f->listening[i]);
 	}
@@ -334,6 +334,7 @@ static const struct sandbox sandbox = {.allow = SANDBOX_ACCEPT | SANDBOX_MEMFD};
 const struct role role_front = {
     .id = ROLE_FRONT,
     .name = "front",
+    .low_ports = true,
     .open = front_open,
     .start = front_start,
     .peer_up = front_peer_up,

@@ -117,7 +117,7 @@ grant_memory(struct front *f)
 	struct front_job *j;
 
 	while ((j = TAILQ_FIRST(&f->stages[JOB_MEMORY])) &&
-	    f->memory + j->memory <= f->self->conf->memory_in_flight) {
+	    f->memory + j->memory <= self_conf(f->self)->memory_in_flight) {
 		uint64_t bytes = j->memory;
 		j->memory = 0;
 		enter_stage(j, JOB_BODY);
@@ -249,8 +249,8 @@ choose(struct front *f)
 {
 	int best = -1;
 
-	for (unsigned i = 0; i < f->self->codecs; i++) {
-		unsigned n = (f->turn + i) % f->self->codecs;
+	for (unsigned i = 0; i < f->self->workers; i++) {
+		unsigned n = (f->turn + i) % f->self->workers;
 		const struct codec_lane *l = &f->lanes[n];
 		if (l->up && l->count < FRONT_WINDOW &&
 		    (best < 0 || l->count < f->lanes[best].count))

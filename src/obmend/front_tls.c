@@ -33,7 +33,7 @@ choose_by_name(SSL *ssl, int *alert, void *arg)
 		use_current(f, ssl);
 		return SSL_TLSEXT_ERR_NOACK;
 	}
-	for (unsigned i = 0; i < f->self->conf->certificate_count; i++) {
+	for (unsigned i = 0; i < self_conf(f->self)->certificate_count; i++) {
 		struct front_identity *id = &f->identities[i];
 		if (!id->tls || strcasecmp(id->name, name) != 0)
 			continue;
@@ -75,7 +75,7 @@ open_identity(struct front *f, unsigned index)
 bool
 front_tls_open(struct front *f)
 {
-	unsigned count = f->self->conf->certificate_count;
+	unsigned count = self_conf(f->self)->certificate_count;
 
 	f->identities = calloc(count ? count : 1, sizeof *f->identities);
 	if (!f->identities)
@@ -90,7 +90,7 @@ front_tls_open(struct front *f)
 void
 front_tls_free(struct front *f)
 {
-	for (unsigned i = 0; f->identities && i < f->self->conf->certificate_count; i++)
+	for (unsigned i = 0; f->identities && i < self_conf(f->self)->certificate_count; i++)
 		SSL_CTX_free(f->identities[i].tls);
 	free(f->identities);
 	f->identities = NULL;
@@ -100,7 +100,7 @@ unsigned
 front_tls_certificate(const struct front *f, const struct http_conn *c)
 {
 	SSL_CTX *tls = http_conn_context(c);
-	unsigned count = f->self->conf->certificate_count;
+	unsigned count = self_conf(f->self)->certificate_count;
 
 	for (unsigned i = 0; i < count; i++) {
 		if (f->identities[i].tls == tls)

@@ -226,7 +226,7 @@ signer_stop(struct self *self)
 
 	if (!s)
 		return;
-	for (unsigned i = 0; s->keys && i <= s->key_count && i < self->conf->certificate_count; i++)
+	for (unsigned i = 0; s->keys && i <= s->key_count && i < self_conf(self)->certificate_count; i++)
 		signer_key_free(&s->keys[i]);
 	free(s->keys);
 	if (s->turn)
@@ -272,6 +272,7 @@ static const struct sandbox sandbox = {.allow = 0};
 const struct role role_signer = {
     .id = ROLE_SIGNER,
     .name = "signer",
+    .many = true,
     .open = signer_open,
     .start = signer_start,
     .peer_down = signer_peer_down,

@@ -314,8 +314,8 @@ store_reload(struct self *self)
 	struct schedule_times times;
 
 	schedule_times_from_conf(&times, self->conf);
-	r->backend->tune(r->store, &times, self->conf->disk_reserve);
-	r->per_peer = clamp(self->conf->peer_connections, STORE_PEER_MAX);
+	r->backend->tune(r->store, &times, self_conf(self)->disk_reserve);
+	r->per_peer = clamp(self_conf(self)->peer_connections, STORE_PEER_MAX);
 	stamps_reload(r);
 	store_wake(r);
 }

@@ -248,7 +248,7 @@ begin_file(struct store_archive *a)
 static void
 step_look(struct store_role *r, struct store_archive *a)
 {
-	unsigned days = a->asked ? a->days : r->self->conf->retention_days;
+	unsigned days = a->asked ? a->days : self_conf(r->self)->retention_days;
 
 	a->seconds = 0;
 	if ((!a->asked && days == 0) || a->dir < 0) {
@@ -487,7 +487,7 @@ plain_name(const char *name)
 bool
 archive_open(struct store_role *r, const char *directory)
 {
-	const char *given = r->self->conf->archive_directory, *name = given ? given : "archive";
+	const char *given = self_conf(r->self)->archive_directory, *name = given ? given : "archive";
 	struct store_archive *a = calloc(1, sizeof *a);
 	char path[4096];
 
@@ -543,7 +543,7 @@ json_t *
 archive_status(const struct store_role *r)
 {
 	const struct store_archive *a = r->archive;
-	json_t *o = json_pack("{s:i, s:b, s:I, s:I}", "retention_days", (int)r->self->conf->retention_days,
+	json_t *o = json_pack("{s:i, s:b, s:I, s:I}", "retention_days", (int)self_conf(r->self)->retention_days,
 	    "working", a->phase != PHASE_LOOK || a->asked, "files", (json_int_t)a->files, "entries",
 	    (json_int_t)a->entries);
 

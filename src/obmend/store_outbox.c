@@ -14,7 +14,7 @@ close_all(const int *fds, unsigned n)
 }
 
 static struct store_letter *
-letter_new(struct store_role *r, struct peer to, enum wire_type type, uint64_t id, const int *fds,
+letter_new(struct store_role *r, struct peer to, unsigned type, uint64_t id, const int *fds,
            unsigned nfds)
 {
 	struct store_outbox *o = &r->outbox;
@@ -37,7 +37,7 @@ letter_new(struct store_role *r, struct peer to, enum wire_type type, uint64_t i
 }
 
 bool
-outbox_add(struct store_role *r, struct peer to, enum wire_type type, uint64_t id,
+outbox_add(struct store_role *r, struct peer to, unsigned type, uint64_t id,
            const void *message, const int *fds, unsigned nfds)
 {
 	struct store_outbox *o = &r->outbox;

@@ -104,7 +104,7 @@ enum fault store_batch(struct store_role *);
 void store_wake(struct store_role *);
 
 /* store_outbox.c. All take the descriptors. */
-bool outbox_add(struct store_role *, struct peer to, enum wire_type, uint64_t id, const void *message,
+bool outbox_add(struct store_role *, struct peer to, unsigned type, uint64_t id, const void *message,
                 const int *fds, unsigned nfds);
 bool outbox_add_json(struct store_role *, struct peer to, uint64_t id, json_t *reply, const int *fds,
                      unsigned nfds); /* takes the reference */

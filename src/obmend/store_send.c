@@ -97,7 +97,7 @@ store_job_undone(struct store_role *r, int64_t document, bool committed)
 bool
 store_choose_codec(struct store_role *r, struct peer *to)
 {
-	unsigned n = r->self->codecs < ROLE_INDEX_MAX ? r->self->codecs : ROLE_INDEX_MAX;
+	unsigned n = r->self->workers < ROLE_INDEX_MAX ? r->self->workers : ROLE_INDEX_MAX;
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned index = (r->next_codec + i) % n;
@@ -397,7 +397,7 @@ give_up(struct store_role *r, int64_t attempt, const char *why)
 static void
 codec_down(struct store_role *r, unsigned index)
 {
-	when soon = when_monotonic() + LOST_PAUSE + (when)r->self->conf->send_timeout * WHEN_SECOND;
+	when soon = when_monotonic() + LOST_PAUSE + (when)self_conf(r->self)->send_timeout * WHEN_SECOND;
 
 	for (unsigned i = 0; i < r->window; i++) {
 		struct store_job *j = &r->jobs[i];

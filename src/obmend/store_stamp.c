@@ -27,7 +27,7 @@ static void
 failed(struct store_role *r, const char *detail)
 {
 	struct store_stamps *s = &r->stamps;
-	uint64_t interval = r->self->conf->timestamp_interval;
+	uint64_t interval = self_conf(r->self)->timestamp_interval;
 
 	s->asking = false;
 	if (s->failures++ == 0)
@@ -103,7 +103,7 @@ store_on_stamped(struct self *self, struct peer from, struct ipc_frame *f)
 	r->stamps.failures = 0;
 	r->stamps.pause = 0;
 	r->stamps.detail[0] = 0;
-	set_timer(r, self->conf->timestamp_interval);
+	set_timer(r, self_conf(self)->timestamp_interval);
 }
 
 bool
@@ -119,7 +119,7 @@ stamps_start(struct store_role *r)
 void
 stamps_reload(struct store_role *r)
 {
-	const char *url = r->self->conf->timestamp_url;
+	const char *url = self_conf(r->self)->timestamp_url;
 
 	if (url && *url && !r->stamps.asking)
 		set_timer(r, 1);
@@ -135,7 +135,7 @@ stamps_free(struct store_role *r)
 json_t *
 journal_status(const struct store_role *r, const struct store_figures *f)
 {
-	const char *url = r->self->conf->timestamp_url;
+	const char *url = self_conf(r->self)->timestamp_url;
 	struct buf head = {0};
 	char at[WHEN_TEXT_SIZE];
 

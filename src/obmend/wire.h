@@ -1,6 +1,6 @@
 /*
- * What the roles say to each other. One struct per message; wire.c holds one table of fields per
- * struct, from which packing and unpacking (with all bounds checks) follow.
+ * What the roles of the node say to each other, beyond what all programs' roles do
+ * (process/wire.h). One struct per message; wire.c holds one table of fields per struct.
  *
  * Unpacked strings and bytes point into the frame: valid until the handler returns. Strings are
  * NUL-terminated; NULL travels as NULL. Descriptors are named in the comment of each message, in
@@ -16,22 +16,11 @@
 #include "lib/guid.h"
 #include "lib/ipc.h"
 #include "lib/when.h"
+#include "process/wire.h"
 
 enum wire_type {
-	/* parent -> role */
-	WIRE_CONF = 1,   /* fd: sealed text of the configuration; payload: struct wire_conf. The first
-	                  * one is what the node was started with, a further one a reload */
-	WIRE_PEER,       /* fd: channel; struct wire_peer */
-	WIRE_SYNC,       /* fd: raw channel to signer for ipc_call */
-	WIRE_GO,         /* all first channels were sent: enter sandbox and start */
-	WIRE_STOP,
-	/* role -> parent */
-	WIRE_READY,
-	/* any -> any: JSON request and reply; large JSON in a descriptor (wire_put_json) */
-	WIRE_QUERY,
-	WIRE_QUERY_REPLY,
 	/* front <-> store: a file for a large body */
-	WIRE_SPOOL,         /* struct wire_spool */
+	WIRE_SPOOL = WIRE_OWN, /* struct wire_spool */
 	WIRE_SPOOL_REPLY,   /* struct wire_spool_reply; fd: empty file for writing and reading */
 	/* front <-> codec */
 	WIRE_INBOUND,       /* struct wire_inbound; fd: body unless inline */
@@ -42,16 +31,11 @@ enum wire_type {
 	/* codec <-> signer */
 	WIRE_SIGN,          /* struct wire_sign */
 	WIRE_SIGN_REPLY,    /* struct wire_sign_reply */
-	/* front, courier, directory -> signer, by ipc_call: a TLS handshake */
-	WIRE_TLS_SIGN,      /* struct wire_tls_sign */
-	WIRE_TLS_SIGN_REPLY,/* the signature, nothing else; empty = refused */
 	/* codec <-> directory */
 	WIRE_LOOKUP,        /* struct wire_lookup */
 	WIRE_LOOKUP_REPLY,  /* struct wire_lookup_reply: comes after the new snapshot, if any */
 	/* directory -> codec, courier, control */
 	WIRE_SNAPSHOT,      /* fd: sealed snapshot (register/snapshot.h) */
-	/* directory -> front, codec, courier */
-	WIRE_TRUST,         /* struct wire_trust; fd: sealed set of revoked certificates (lib/revocation.h) */
 	/* store <-> codec: writing an outgoing message */
 	WIRE_COMPOSE,       /* struct wire_compose; fds as its flags say */
 	WIRE_COMPOSED,      /* struct wire_composed; fd: body unless inline */
@@ -69,9 +53,6 @@ enum wire_type {
 	/* store -> codec -> store: the signature of an archive */
 	WIRE_SEAL,          /* struct wire_seal */
 	WIRE_SEALED,        /* struct wire_sealed */
-	/* control <-> parent: read the configuration again */
-	WIRE_RELOAD,        /* nothing */
-	WIRE_RELOADED,      /* struct wire_reloaded */
 	WIRE_TYPE_COUNT
 };
 
@@ -80,11 +61,6 @@ enum wire_type {
 #define WIRE_ANSWER_MAX (12 << 10)     /* our signed answers are always smaller: limits of the model */
 #define WIRE_MEMORY_BODY (256 << 10)   /* above this a body lies in a file of the store, not in memory */
 
-struct wire_bytes {
-	const uint8_t *data;
-	size_t len;
-};
-
 /* A message's SOAP text. in_fd: in the first descriptor, `size` bytes from offset 0. */
 struct wire_body {
 	struct wire_bytes data; /* inline bytes, when !in_fd */
@@ -92,11 +68,6 @@ struct wire_body {
 	bool spooled;           /* the descriptor is a file that WIRE_SPOOL or WIRE_COMPOSE gave */
 	uint64_t size;
 };
-
-struct wire_conf { const char *file_name; uint64_t codecs; };
-struct wire_peer { uint64_t role; uint64_t index; };
-/* text: the problems, one a line, when not ok; otherwise what needs a new start to change. */
-struct wire_reloaded { bool ok; const char *text; };
 
 struct wire_spool { uint64_t size; };       /* 0 = unknown (chunked) */
 struct wire_spool_reply { uint64_t fault; };/* enum fault; FAULT_NONE: the descriptor is there */
@@ -192,17 +163,6 @@ struct wire_sign {
 };
 struct wire_sign_reply { struct wire_bytes signature; }; /* empty: refused, logged by signer */
 
-/* Signer hashes the bytes itself and signs only what is a TLS handshake by its form, so that a
- * captured front cannot have a document signed. */
-struct wire_tls_sign {
-	uint64_t certificate;
-	const char *digest;  /* "SHA256", ... */
-	bool pss;
-	struct wire_bytes tbs;
-};
-
-/* switched: a bit for each of conf.certificates that has given way to its successor. */
-struct wire_trust { uint64_t switched; };
 struct wire_lookup { struct guid guid; };
 struct wire_lookup_reply { bool asked; }; /* false: not asked (rate limit) or register silent */
 
@@ -323,23 +283,5 @@ struct wire_stamped {
 	struct wire_bytes token; /* the verified response; empty: detail says why there is none */
 	const char *detail;
 };
-
-/* Packs a struct of the given type at the end of out / unpacks it; false when it does not fit, or
- * when the bytes are not a well-formed message of that type. */
-bool wire_pack(struct buf *out, enum wire_type, const void *message);
-bool wire_unpack(const struct ipc_frame *, enum wire_type, void *message);
-/* pack + ipc_send. Takes the descriptors in any case. */
-bool wire_send(struct ipc *, enum wire_type, uint64_t id, const void *message, const int *fds,
-               unsigned nfds);
-
-/* JSON in WIRE_QUERY and WIRE_QUERY_REPLY: inline, or in a sealed descriptor appended after fds. */
-struct json_t;
-bool wire_send_json(struct ipc *, enum wire_type, uint64_t id, const struct json_t *, const int *fds,
-                    unsigned nfds);
-/* A new reference, or NULL. The JSON's own descriptor, if any, is consumed; the others stay. */
-struct json_t *wire_get_json(struct ipc_frame *);
-
-/* The body's bytes in a sealed memory descriptor, or -1. */
-int wire_memfd(const char *name, const void *data, size_t len);
 
 #endif

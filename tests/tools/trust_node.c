@@ -33,7 +33,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "obmend/parent.h"
+#include "obmend/role.h"
+#include "process/parent.h"
 #include "obmend/role.h"
 
 /* What the trials need to know; filled before the sandbox, read by the signal handler. */
@@ -257,9 +258,9 @@ open_and_listen(struct self *self)
 	struct sigaction on = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
 
 	snprintf(known.name, sizeof known.name, "%s%u", role_name(self->role), self->index);
-	if (self->conf->certificate_count)
-		snprintf(known.key, sizeof known.key, "%s", self->conf->certificates[0].key);
-	snprintf(known.state, sizeof known.state, "%s", self->conf->state_directory);
+	if (self_conf(self)->certificate_count)
+		snprintf(known.key, sizeof known.key, "%s", self_conf(self)->certificates[0].key);
+	snprintf(known.state, sizeof known.state, "%s", self_conf(self)->state_directory);
 	snprintf(known.own, sizeof known.own, "%.4000s/%s", known.state, role_name(self->role));
 	return sigaction(SIGUSR1, &on, NULL) == 0 &&
 	    (!real_open[self->role] || real_open[self->role](self));
@@ -268,18 +269,14 @@ open_and_listen(struct self *self)
 static int
 run_role(const char *name, unsigned index)
 {
-	static const struct role *const roles[ROLE_COUNT] = {
-	    [ROLE_FRONT] = &role_front, [ROLE_CODEC] = &role_codec, [ROLE_SIGNER] = &role_signer,
-	    [ROLE_STORE] = &role_store, [ROLE_COURIER] = &role_courier,
-	    [ROLE_DIRECTORY] = &role_directory, [ROLE_CONTROL] = &role_control};
-	enum role_id id = role_by_name(name);
+	unsigned id = program_role_by_name(&obmend, name);
 
-	if (id >= ROLE_COUNT || !roles[id])
+	if (id >= ROLE_COUNT || !obmend.roles[id])
 		return 2;
-	struct role with_trials = *roles[id];
+	struct role with_trials = *obmend.roles[id];
 	real_open[id] = with_trials.open;
 	with_trials.open = open_and_listen;
-	return role_run(&with_trials, index);
+	return role_run(&obmend, &with_trials, index);
 }
 
 static int
@@ -296,7 +293,7 @@ main(int argc, char **argv)
 	if (argc == 5 && strcmp(argv[1], "--role") == 0)
 		return run_role(argv[2], (unsigned)strtoul(argv[4], NULL, 10));
 	if (argc == 3 && strcmp(argv[1], "-c") == 0)
-		return parent_run(argv[2]);
+		return parent_run(&obmend, argv[2]);
 	if (argc == 2 && strcmp(argv[1], "--list") == 0)
 		return list();
 	if (argc != 5 || strcmp(argv[1], "--try") != 0 || strtoul(argv[2], NULL, 10) >= TRIALS)

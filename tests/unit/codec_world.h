@@ -334,7 +334,7 @@ world_open(void **state)
 	world_configure(w);
 	world_load(w, "a", &w->own);
 	w->self = (struct self){
-	    .role = ROLE_CODEC, .codecs = 1, .base = event_base_new(), .conf = &w->conf, .sync_signer = -1};
+	    .role = ROLE_CODEC, .workers = 1, .base = event_base_new(), .conf = &w->conf, .sync_signer = -1};
 	assert_true(role_codec.open(&w->self));
 	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
 		world_connect(w, roles[i]);
@@ -405,7 +405,7 @@ world_close(void **state)
 
 /* Runs the loop until codec has sent such a message; each is given out once, in order. */
 static inline struct ipc_frame *
-world_await(struct world *w, enum wire_type type)
+world_await(struct world *w, unsigned type)
 {
 	when limit = when_monotonic() + 20 * WHEN_SECOND;
 
@@ -424,7 +424,7 @@ world_await(struct world *w, enum wire_type type)
 }
 
 static inline unsigned
-world_count(const struct world *w, enum wire_type type)
+world_count(const struct world *w, unsigned type)
 {
 	unsigned n = 0;
 

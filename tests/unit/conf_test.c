@@ -226,7 +226,7 @@ the_sample_is_valid(void **state)
 		char *text = NULL, errors[4096], *at;
 		size_t len;
 		FILE *f = open_memstream(&text, &len);
-		conf_write_sample(f, l);
+		conf_sample_by(&conf_schema, f, l);
 		fclose(f);
 		at = strstr(text, "eik = 000000000\n");
 		assert_non_null(at);
@@ -253,10 +253,10 @@ every_option_is_explained(void **state)
 	FILE *f = open_memstream(&manual, &len);
 
 	(void)state;
-	conf_write_manual(f, LANGUAGE_EN);
+	conf_manual_by(&conf_schema, f, LANGUAGE_EN);
 	fclose(f);
-	for (size_t i = 0; i < conf_option_count; i++) {
-		const struct conf_option *o = &conf_options[i];
+	for (size_t i = 0; i < conf_schema.option_count; i++) {
+		const struct conf_option *o = &conf_schema.options[i];
 		assert_true(o->text[LANGUAGE_BG] && *o->text[LANGUAGE_BG]);
 		assert_true(o->text[LANGUAGE_EN] && *o->text[LANGUAGE_EN]);
 		assert_true(o->min <= o->max);

@@ -160,7 +160,7 @@ setup(void **state)
 	assert_true(guid_parse_lenient(&w->own.guid, OWN));
 	w->conf = (struct conf){.control_socket = w->socket, .user_prefix = "", .participants = &w->own,
 	    .participant_count = 1, .message_max = 1 << 20, .durable = true};
-	w->self = (struct self){.role = ROLE_CONTROL, .codecs = 1, .base = event_base_new(),
+	w->self = (struct self){.role = ROLE_CONTROL, .workers = 1, .base = event_base_new(),
 	    .conf = &w->conf, .sync_signer = -1};
 	assert_true(role_control.open(&w->self));
 	for (enum role_id r = ROLE_FRONT; r < ROLE_CONTROL; r++)

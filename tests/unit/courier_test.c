@@ -233,8 +233,8 @@ test_large(void **state)
 	assert_non_null(strstr(last.body, "\"expect\": \"100-continue\""));
 	/* A peer that chokes on it is not asked. */
 	struct guid shy = at("good", "/");
-	self.conf->peers[0].guid = shy;
-	self.conf->peers[0].expect_continue = false;
+	self_conf(&self)->peers[0].guid = shy;
+	self_conf(&self)->peers[0].expect_continue = false;
 	deliver_body(own_a, shy, body, SIZE, true);
 	assert_null(strstr(last.body, "expect"));
 	free(body);
@@ -403,8 +403,8 @@ test_name_mismatch(void **state)
 	    "0A1B2C3D4E5F6072", "", "zz"};
 	for (int i = 0; i < 5; i++) {
 		struct guid to = registered(uri, PARTICIPANT_ACTIVE, serials[i]);
-		self.conf->peers[0].guid = to;
-		self.conf->peers[0].tls_name_mismatch = true;
+		self_conf(&self)->peers[0].guid = to;
+		self_conf(&self)->peers[0].tls_name_mismatch = true;
 		deliver(to);
 		if (i < 2) {
 			assert_int_equal(last.type, WIRE_ANSWER);
@@ -414,7 +414,7 @@ test_name_mismatch(void **state)
 		assert_string_equal(last.detail, "the server's certificate is not the registered one");
 		assert_int_equal(last.undelivered.sent, WHEN_NONE);
 	}
-	self.conf->peers[0].tls_name_mismatch = false;
+	self_conf(&self)->peers[0].tls_name_mismatch = false;
 }
 
 static void
@@ -444,7 +444,7 @@ test_codecs(void **state)
 static void
 test_window(void **state)
 {
-	unsigned window = 2 * self.conf->send_window;
+	unsigned window = 2 * self_conf(&self)->send_window;
 
 	(void)state;
 	struct guid to = at("good", "/sip");
@@ -494,7 +494,7 @@ setup(void **state)
 	fixture.conf.breaker_failures = 3;
 	fixture.conf.breaker_pause = 1;
 	self = (struct self){.role = ROLE_COURIER, .base = base, .conf = &fixture.conf,
-	    .codecs = CODECS, .sync_signer = fixture.sync[ROLE_COURIER]};
+	    .workers = CODECS, .sync_signer = fixture.sync[ROLE_COURIER]};
 	assert_true(role_courier.open(&self));
 	connect_role(ROLE_STORE, 0, &far_store);
 	connect_role(ROLE_CODEC, 0, &far_codec[0]);

@@ -212,7 +212,7 @@ parent_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 static void
 configure(struct world *w)
 {
-	struct wire_conf m = {.file_name = "obmen.conf", .codecs = CODECS};
+	struct wire_conf m = {.file_name = "obmen.conf", .workers = CODECS};
 	char text[4096];
 
 	snprintf(text, sizeof text,
@@ -250,7 +250,7 @@ run_world(void)
 		dup2(parent, 3);
 		close(parent);
 		close(sync);
-		_exit(role_run(&role_front, 0));
+		_exit(role_run(&obmend, &role_front, 0));
 	}
 	close(pair[1]);
 	w.parent = ipc_new(w.base, pair[0], parent_frame, world_ends, &w);

@@ -2,7 +2,7 @@
  * Parent and the framework of roles, with tiny roles in place of the real ones: this program executes
  * itself as parent does. The roles say what happens to them on standard error, which the tests read.
  */
-#include "obmend/parent.h"
+#include "process/parent.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/when.h"
-#include "obmend/graph.h"
+#include "obmend/role.h"
 #include "obmend/wire.h"
 
 /* -- the tiny roles */
@@ -40,7 +40,7 @@ static bool
 tiny_open(struct self *self)
 {
 	/* The test for a role that cannot start. */
-	if (self->role == ROLE_STORE && strcmp(self->conf->participants[0].name, "no store") == 0)
+	if (self->role == ROLE_STORE && strcmp(self_conf(self)->participants[0].name, "no store") == 0)
 		return false;
 	return true;
 }
@@ -61,7 +61,7 @@ tiny_up(struct self *self, struct peer p)
 	tell("tiny.up", p);
 	/* The test for a peer that speaks nonsense, once: nobody here understands WIRE_SPOOL. */
 	if (self->role == ROLE_COURIER && p.role == ROLE_STORE && !self->state &&
-	    strcmp(self->conf->participants[0].name, "nonsense") == 0) {
+	    strcmp(self_conf(self)->participants[0].name, "nonsense") == 0) {
 		self->state = self;
 		role_send(self, ROLE_STORE, 0, WIRE_SPOOL, 1, NULL, 0, NULL, 0);
 		return;
@@ -85,8 +85,8 @@ tiny_down(struct self *self, struct peer p)
 static void
 tiny_reload(struct self *self)
 {
-	log_info("tiny.reload", "name=%s interval=%llu", self->conf->participants[0].name,
-	    (unsigned long long)self->conf->register_interval);
+	log_info("tiny.reload", "name=%s interval=%llu", self_conf(self)->participants[0].name,
+	    (unsigned long long)self_conf(self)->register_interval);
 }
 
 static void
@@ -145,6 +145,18 @@ static const struct role tiny_roles[ROLE_COUNT] = {
     [ROLE_DIRECTORY] = TINY(ROLE_DIRECTORY, "directory"),
     [ROLE_CONTROL] = TINY(ROLE_CONTROL, "control")};
 
+/* As many of them, with as much access to parent, as of the real ones. */
+static int
+run_tiny(const char *name, unsigned index)
+{
+	unsigned id = program_role_by_name(&obmend, name);
+	struct role r = tiny_roles[id];
+
+	r.many = obmend.roles[id]->many;
+	r.control = obmend.roles[id]->control;
+	return role_run(&obmend, &r, index);
+}
+
 /* -- a node of them */
 
 struct node {
@@ -186,7 +198,7 @@ node_start(const char *name)
 		fcntl(fds[1], F_SETFL, 0);
 		dup2(fds[1], STDERR_FILENO);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(parent_run(n->conf));
+		_exit(parent_run(&obmend, n->conf));
 	}
 	close(fds[1]);
 	n->log = fds[0];
@@ -291,12 +303,12 @@ neighbours(enum role_id role, unsigned index)
 {
 	unsigned n = 0;
 
-	for (unsigned e = 0; e < graph_edge_count; e++) {
-		const struct edge *g = &graph_edges[e];
-		for (unsigned a = 0; a < graph_instances(g->a, 2); a++) {
-			for (unsigned b = 0; b < graph_instances(g->b, 2); b++) {
+	for (unsigned e = 0; e < obmend.edge_count; e++) {
+		const struct edge *g = &obmend.edges[e];
+		for (unsigned a = 0; a < program_instances(&obmend, g->a, 2); a++) {
+			for (unsigned b = 0; b < program_instances(&obmend, g->b, 2); b++) {
 				bool is_a = g->a == role && a == index, is_b = g->b == role && b == index;
-				n += graph_joins(g, a, b) && ((is_a && g->kind != EDGE_SYNC) || is_b);
+				n += edge_joins(g, a, b) && ((is_a && g->kind != EDGE_SYNC) || is_b);
 			}
 		}
 	}
@@ -549,6 +561,6 @@ main(int argc, char **argv)
 	};
 
 	if (argc == 5 && strcmp(argv[1], "--role") == 0)
-		_exit(role_run(&tiny_roles[role_by_name(argv[2])], (unsigned)atoi(argv[4])));
+		_exit(run_tiny(argv[2], (unsigned)atoi(argv[4])));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

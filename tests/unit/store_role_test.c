@@ -107,7 +107,7 @@ disconnect_end(struct node *n, struct end *e)
 static void
 role_up(struct node *n)
 {
-	n->self = (struct self){.role = ROLE_STORE, .codecs = 2, .base = n->base, .conf = &n->conf,
+	n->self = (struct self){.role = ROLE_STORE, .workers = 2, .base = n->base, .conf = &n->conf,
 	    .sync_signer = -1};
 	assert_true(role_store.open(&n->self));
 	assert_true(role_store.start(&n->self));
@@ -192,7 +192,7 @@ quiet(struct node *n)
 
 /* The next frame, which must come over this channel and be of this type. */
 static struct ipc_frame *
-expect(struct node *n, struct end *e, enum wire_type type)
+expect(struct node *n, struct end *e, unsigned type)
 {
 	await(n, 1);
 	struct frame *got = &n->frames[n->taken++];

@@ -40,7 +40,7 @@ connect_to(int port)
 	return -1;
 }
 
-struct program {
+struct openssl_program {
 	pid_t pid;
 	int in, out;
 	char text[16384];
@@ -48,7 +48,7 @@ struct program {
 
 /* Runs `openssl words...` in the folder of the certificates. */
 static void
-run_openssl(struct program *p, char *words)
+run_openssl(struct openssl_program *p, char *words)
 {
 	int in[2], out[2];
 	char *argv[40], *save = NULL;
@@ -73,7 +73,7 @@ run_openssl(struct program *p, char *words)
 }
 
 static void
-end_openssl(struct program *p, bool hang_up)
+end_openssl(struct openssl_program *p, bool hang_up)
 {
 	size_t len = 0;
 	ssize_t n;
@@ -109,7 +109,7 @@ test_s_client(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		SSL_CTX *ctx = fixture_context(&fixture, TLS_SERVER, CERT_A, true);
-		struct program p;
+		struct openssl_program p;
 		snprintf(words, sizeof words, "s_client -connect 127.0.0.1:%d %s -cert b.pem -key b.key "
 		    "-CAfile ca.pem -verify_return_error -verify_hostname primer.obmen.local "
 		    "-sigalgs %s", port, rows[i].flag, rows[i].schemes);
@@ -143,7 +143,7 @@ test_s_client_refused(void **state)
 	char words[600], byte[64], reason[256];
 	int port, listener = loopback_socket(&port, true);
 	SSL_CTX *ctx = fixture_context(&fixture, TLS_SERVER, CERT_A, true);
-	struct program p;
+	struct openssl_program p;
 
 	(void)state;
 	snprintf(words, sizeof words, "s_client -connect 127.0.0.1:%d -tls1_2 -CAfile ca.pem", port);
@@ -185,7 +185,7 @@ test_s_server(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		SSL_CTX *ctx = fixture_context(&fixture, TLS_CLIENT, CERT_B, true);
-		struct program p;
+		struct openssl_program p;
 		int port;
 		close(loopback_socket(&port, false));
 		snprintf(words, sizeof words, "s_server -accept 127.0.0.1:%d -naccept 1 %s -cert a.pem "

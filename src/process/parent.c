@@ -1,4 +1,4 @@
-#include "obmend/parent.h"
+#include "process/parent.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
-#include "lib/conf.h"
 #include "lib/ipc.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/when.h"
-#include "obmend/graph.h"
-#include "obmend/process.h"
-#include "obmend/wire.h"
+#include "process/program.h"
+#include "process/role.h"
+#include "process/spawn.h"
+#include "process/wire.h"
 
-#define EDGES_MAX 32 /* at least graph_edge_count */
+#define EDGES_MAX 32 /* at least the program's edge_count */
 #define BACKOFF_FIRST (WHEN_SECOND / 10)
 #define BACKOFF_MAX (30 * WHEN_SECOND)
 #define LIVED_WELL WHEN_SECOND /* longer than that: start again at once */
@@ -29,7 +29,7 @@
 
 struct process {
 	struct parent *parent;
-	enum role_id role;
+	unsigned role;
 	unsigned index;
 	pid_t pid;        /* 0: not running */
 	struct ipc *ipc;  /* NULL: no channel */
@@ -42,13 +42,14 @@ struct process {
 };
 
 struct parent {
+	const struct program *program;
 	struct event_base *base;
 	const char *conf_path;
-	struct conf *conf;
+	void *conf;
 	struct buf conf_text;   /* what the roles start with */
 	struct buf reload_text; /* and then turn to; empty when it was never read again */
-	unsigned codecs;
-	struct process processes[ROLE_COUNT][ROLE_INDEX_MAX];
+	unsigned workers;
+	struct process processes[ROLE_MAX][ROLE_INDEX_MAX];
 	uint64_t generations[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX]; /* of channels */
 	/* the generation that broke, or 0 */
 	uint64_t broken[EDGES_MAX][ROLE_INDEX_MAX][ROLE_INDEX_MAX];
@@ -56,27 +57,42 @@ struct parent {
 	struct event *mend_timer;
 	bool up;            /* all roles were ready once: what dies is started again */
 	bool stopping;
-	unsigned stop_step; /* index into stop_order */
+	unsigned stop_step; /* index into the program's stop_order */
 	struct event *stop_timer;
 	int exit_status;
 };
 
-/* Nobody new may come in, then what is under way ends, then the store closes. */
-static const unsigned stop_order[] = {
-    1u << ROLE_FRONT | 1u << ROLE_CONTROL,
-    1u << ROLE_COURIER | 1u << ROLE_DIRECTORY,
-    1u << ROLE_CODEC,
-    1u << ROLE_SIGNER | 1u << ROLE_STORE,
-};
+static const char *
+name_of(const struct process *c)
+{
+	return program_role_name(c->parent->program, c->role);
+}
 
-#define STOP_STEPS (sizeof stop_order / sizeof *stop_order)
+static struct program_settings
+settings_of(const struct parent *p)
+{
+	struct program_settings set = {0};
+
+	p->program->settings(p->conf, &set);
+	return set;
+}
+
+/* Logs as the configuration says. */
+static void
+begin_log(const struct parent *p)
+{
+	struct program_settings set = settings_of(p);
+
+	log_set_format(set.log_format);
+	log_init("parent", -1, set.log_level);
+}
 
 /* Calls f for every process that the graph has. */
 static void
 each_process(struct parent *p, void (*f)(struct process *))
 {
-	for (enum role_id r = 0; r < ROLE_COUNT; r++) {
-		for (unsigned i = 0; i < graph_instances(r, p->codecs); i++)
+	for (unsigned r = 0; r < p->program->role_count; r++) {
+		for (unsigned i = 0; i < program_instances(p->program, r, p->workers); i++)
 			f(&p->processes[r][i]);
 	}
 }
@@ -96,14 +112,14 @@ mend_soon(struct parent *p)
 static void
 join(struct parent *p, unsigned edge, unsigned a_index, unsigned b_index)
 {
-	const struct edge *e = &graph_edges[edge];
+	const struct edge *e = &p->program->edges[edge];
 	struct process *a = &p->processes[e->a][a_index], *b = &p->processes[e->b][b_index];
 	struct wire_peer to_a = {.role = e->b, .index = b_index},
 			 to_b = {.role = e->a, .index = a_index};
 	uint64_t id = ++p->generation;
 	int fds[2];
 
-	if (!a->ipc || (!b->ipc && e->kind != EDGE_SYNC) || !graph_joins(e, a_index, b_index))
+	if (!a->ipc || (!b->ipc && e->kind != EDGE_SYNC) || !edge_joins(e, a_index, b_index))
 		return;
 	p->generations[edge][a_index][b_index] = id;
 	if (!ipc_pair(fds)) {
@@ -126,10 +142,10 @@ join(struct parent *p, unsigned edge, unsigned a_index, unsigned b_index)
 static void
 join_all(struct parent *p, const struct process *only)
 {
-	for (unsigned e = 0; e < graph_edge_count; e++) {
-		const struct edge *edge = &graph_edges[e];
-		for (unsigned a = 0; a < graph_instances(edge->a, p->codecs); a++) {
-			for (unsigned b = 0; b < graph_instances(edge->b, p->codecs); b++) {
+	for (unsigned e = 0; e < p->program->edge_count; e++) {
+		const struct edge *edge = &p->program->edges[e];
+		for (unsigned a = 0; a < program_instances(p->program, edge->a, p->workers); a++) {
+			for (unsigned b = 0; b < program_instances(p->program, edge->b, p->workers); b++) {
 				if (!only || only == &p->processes[edge->a][a] ||
 				    only == &p->processes[edge->b][b])
 					join(p, e, a, b);
@@ -145,8 +161,8 @@ note_broken(struct process *from, const struct wire_peer *peer, uint64_t generat
 {
 	struct parent *p = from->parent;
 
-	for (unsigned e = 0; e < graph_edge_count; e++) {
-		const struct edge *edge = &graph_edges[e];
+	for (unsigned e = 0; e < p->program->edge_count; e++) {
+		const struct edge *edge = &p->program->edges[e];
 		bool is_a = edge->a == from->role && edge->b == peer->role;
 		bool is_b = edge->b == from->role && edge->a == peer->role;
 		unsigned a = is_a ? from->index : (unsigned)peer->index;
@@ -163,14 +179,16 @@ mend_cb(evutil_socket_t fd, short what, void *arg)
 	struct parent *p = arg;
 
 	(void)fd, (void)what;
-	for (unsigned i = 0; !p->stopping && i < graph_edge_count * ROLE_INDEX_MAX * ROLE_INDEX_MAX;
+	for (unsigned i = 0; !p->stopping && i < p->program->edge_count * ROLE_INDEX_MAX * ROLE_INDEX_MAX;
 	     i++) {
 		unsigned e = i / (ROLE_INDEX_MAX * ROLE_INDEX_MAX);
 		unsigned a = i / ROLE_INDEX_MAX % ROLE_INDEX_MAX, b = i % ROLE_INDEX_MAX;
 		uint64_t *broken = &p->broken[e][a][b];
 		if (*broken && *broken == p->generations[e][a][b]) {
+			const struct edge *edge = &p->program->edges[e];
 			log_warning("parent.channel-mended", "between=%s%u,%s%u",
-				    role_name(graph_edges[e].a), a, role_name(graph_edges[e].b), b);
+			    program_role_name(p->program, edge->a), a,
+			    program_role_name(p->program, edge->b), b);
 			join(p, e, a, b);
 		}
 		*broken = 0;
@@ -180,8 +198,8 @@ mend_cb(evutil_socket_t fd, short what, void *arg)
 static bool
 all_ready(const struct parent *p)
 {
-	for (enum role_id r = 0; r < ROLE_COUNT; r++) {
-		for (unsigned i = 0; i < graph_instances(r, p->codecs); i++) {
+	for (unsigned r = 0; r < p->program->role_count; r++) {
+		for (unsigned i = 0; i < program_instances(p->program, r, p->workers); i++) {
 			if (!p->processes[r][i].ready)
 				return false;
 		}
@@ -199,8 +217,7 @@ on_ready(struct process *c)
 	if (p->up || !all_ready(p))
 		return;
 	p->up = true;
-	log_info("ready", "participants=%u codecs=%u listen=%s", p->conf->participant_count,
-		 p->codecs, p->conf->listens[0].address);
+	p->program->up(p->conf, p->workers);
 }
 
 static void on_reload_request(struct process *, struct ipc_frame *);
@@ -215,10 +232,10 @@ process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 		on_ready(c);
 	} else if (f->type == WIRE_PEER && wire_unpack(f, WIRE_PEER, &peer)) {
 		note_broken(c, &peer, f->id);
-	} else if (f->type == WIRE_RELOAD && f->len == 0 && c->role == ROLE_CONTROL) {
+	} else if (f->type == WIRE_RELOAD && f->len == 0 && c->parent->program->roles[c->role]->control) {
 		on_reload_request(c, f);
 	} else {
-		log_error("parent.unexpected-message", "from=%s%u type=%u", role_name(c->role),
+		log_error("parent.unexpected-message", "from=%s%u type=%u", name_of(c),
 			  c->index, f->type);
 		ipc_free(ipc);
 		c->ipc = NULL;
@@ -241,7 +258,7 @@ process_down(struct ipc *ipc, void *arg)
 static bool
 send_conf(struct process *c, int text)
 {
-	struct wire_conf m = {.file_name = c->parent->conf_path, .codecs = c->parent->codecs};
+	struct wire_conf m = {.file_name = c->parent->conf_path, .workers = c->parent->workers};
 
 	return wire_send(c->ipc, WIRE_CONF, 0, &m, &text, 1);
 }
@@ -251,7 +268,7 @@ static bool
 send_reload(struct process *c)
 {
 	const struct buf *t = &c->parent->reload_text;
-	int text = t->len && c->ipc ? wire_memfd("obmen.conf", t->data, t->len) : -1;
+	int text = t->len && c->ipc ? wire_memfd("conf", t->data, t->len) : -1;
 
 	return text >= 0 && send_conf(c, text);
 }
@@ -266,10 +283,10 @@ launch(struct process *c)
 	c->ready = false;
 	c->told_to_stop = false;
 	c->started = when_monotonic();
-	int text = wire_memfd("obmen.conf", p->conf_text.data, p->conf_text.len);
+	int text = wire_memfd("conf", p->conf_text.data, p->conf_text.len);
 	if (text < 0)
 		return false;
-	c->pid = process_start(c->role, c->index, &channel);
+	c->pid = spawn_role(p->program, c->role, c->index, &channel);
 	if (c->pid < 0) {
 		c->pid = 0;
 		close(text);
@@ -309,7 +326,7 @@ restart_cb(evutil_socket_t fd, short what, void *arg)
 	if (c->parent->stopping || c->pid > 0)
 		return;
 	if (!launch(c)) {
-		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role),
+		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", name_of(c),
 			  c->index, strerror(errno));
 		if (c->pid == 0)
 			schedule_restart(c);
@@ -335,12 +352,12 @@ static void
 log_death(const struct process *c, int status)
 {
 	if (WIFSIGNALED(status))
-		log_error("parent.role-died", "process=%s%u pid=%d signal=%d%s", role_name(c->role),
+		log_error("parent.role-died", "process=%s%u pid=%d signal=%d%s", name_of(c),
 			  c->index, (int)c->pid, WTERMSIG(status),
 			  WTERMSIG(status) == SIGSYS ? " hint=\"a system call outside its sandbox\""
 						     : "");
 	else if (WEXITSTATUS(status) != 0 || !c->told_to_stop)
-		log_error("parent.role-ended", "process=%s%u pid=%d status=%d", role_name(c->role),
+		log_error("parent.role-ended", "process=%s%u pid=%d status=%d", name_of(c),
 			  c->index, (int)c->pid, WEXITSTATUS(status));
 }
 
@@ -361,7 +378,7 @@ reaped(struct process *c, int status)
 	 * up. */
 	if (!p->up && (!WIFSIGNALED(status) || ++c->early_deaths > EARLY_DEATHS_MAX)) {
 		log_error("parent.start-failed", "process=%s%u hint=\"its reason is above\"",
-		    role_name(c->role), c->index);
+		    name_of(c), c->index);
 		begin_stop(p, 1);
 		return;
 	}
@@ -375,7 +392,7 @@ reaped(struct process *c, int status)
 static struct process *
 find_process(struct parent *p, pid_t pid)
 {
-	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (c->pid == pid)
 			return c;
@@ -416,11 +433,11 @@ stop_next(struct parent *p)
 {
 	struct timeval limit = {STOP_SECONDS, 0};
 
-	for (; p->stop_step < STOP_STEPS; p->stop_step++) {
+	for (; p->stop_step < p->program->stop_steps; p->stop_step++) {
 		unsigned alive = 0;
-		for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+		for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 			struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
-			if (!(stop_order[p->stop_step] >> c->role & 1) || c->pid == 0)
+			if (!(p->program->stop_order[p->stop_step] >> c->role & 1) || c->pid == 0)
 				continue;
 			tell_to_stop(c);
 			alive++;
@@ -441,10 +458,10 @@ stop_timeout(evutil_socket_t fd, short what, void *arg)
 	struct parent *p = arg;
 
 	(void)fd, (void)what;
-	for (unsigned i = 0; p->stop_step < STOP_STEPS && i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; p->stop_step < p->program->stop_steps && i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
-		if (c->pid > 0 && stop_order[p->stop_step] >> c->role & 1) {
-			log_warning("parent.stop-forced", "process=%s%u", role_name(c->role),
+		if (c->pid > 0 && p->program->stop_order[p->stop_step] >> c->role & 1) {
+			log_warning("parent.stop-forced", "process=%s%u", name_of(c),
 				    c->index);
 			kill(c->pid, SIGKILL);
 		}
@@ -460,15 +477,15 @@ on_stop_signal(evutil_socket_t sig, short what, void *arg)
 }
 
 /* Reads the configuration; NULL with its problems logged, and in errors one a line. */
-static struct conf *
+static void *
 read_conf(const struct parent *p, struct buf *text, char *errors, size_t size)
 {
-	struct conf *c = NULL;
+	void *c = NULL;
 	char *copy, *rest = NULL;
 
 	*errors = 0;
 	if (conf_read(p->conf_path, text, errors, size))
-		c = conf_parse(p->conf_path, buf_str(text), text->len, errors, size);
+		c = conf_parse_by(p->program->conf, p->conf_path, buf_str(text), text->len, errors, size);
 	copy = c ? NULL : strdup(errors);
 	for (char *l = copy ? strtok_r(copy, "\n", &rest) : NULL; l;
 	     l = strtok_r(NULL, "\n", &rest))
@@ -481,7 +498,7 @@ static void
 reload_one(struct process *c)
 {
 	if (c->pid > 0 && !send_reload(c))
-		log_warning("parent.reload-missed", "process=%s%u", role_name(c->role), c->index);
+		log_warning("parent.reload-missed", "process=%s%u", name_of(c), c->index);
 }
 
 /* Reads the configuration again and hands it to all roles, whose connections stay. False: the old
@@ -493,20 +510,19 @@ reload(struct parent *p, struct buf *answer)
 	char errors[4096];
 
 	if (!p->up || p->stopping) {
-		buf_adds(answer, "the node is starting or stopping");
+		buf_adds(answer, "the program is starting or stopping");
 		return false;
 	}
-	struct conf *fresh = read_conf(p, &text, errors, sizeof errors);
+	void *fresh = read_conf(p, &text, errors, sizeof errors);
 	if (!fresh) {
 		buf_adds(answer, errors);
 		buf_free(&text);
 		return false;
 	}
-	conf_reload(p->conf, fresh, answer);
+	conf_reload_by(p->program->conf, p->conf, fresh, answer);
 	buf_free(&p->reload_text);
 	p->reload_text = text;
-	log_set_format(p->conf->log_format);
-	log_init("parent", -1, p->conf->log_level);
+	begin_log(p);
 	log_info("parent.reload", "file=\"%s\" needs_start=\"%s\"", p->conf_path,
 	    answer->len ? buf_str(answer) : "");
 	each_process(p, reload_one);
@@ -558,10 +574,10 @@ watch(struct parent *p)
 }
 
 static unsigned
-count_codecs(const struct conf *c)
+count_workers(const struct program_settings *set)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = c->codecs ? c->codecs : cores > 0 ? (unsigned)cores : 1;
+	unsigned n = set->workers ? set->workers : cores > 0 ? (unsigned)cores : 1;
 
 	return n < ROLE_INDEX_MAX ? n : ROLE_INDEX_MAX;
 }
@@ -584,7 +600,7 @@ confine(const struct parent *p)
 	if (sandbox_landlock() == 0)
 		log_warning("parent.no-landlock",
 			    "hint=\"this kernel cannot confine roles to their folders\"");
-	if (geteuid() == 0 && !*p->conf->user_prefix) {
+	if (geteuid() == 0 && !*settings_of(p).user_prefix) {
 		log_warning(
 		    "parent.root",
 		    "hint=\"user-prefix is empty: all roles run as root; for trials only\"");
@@ -596,7 +612,7 @@ confine(const struct parent *p)
 static void
 prepare(struct parent *p)
 {
-	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		struct process *c = &p->processes[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		c->parent = p;
 		c->role = i / ROLE_INDEX_MAX;
@@ -609,7 +625,7 @@ static void
 launch_first(struct process *c)
 {
 	if (!c->parent->stopping && !launch(c)) {
-		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", role_name(c->role),
+		log_error("parent.start-failed", "process=%s%u reason=\"%s\"", name_of(c),
 			  c->index, strerror(errno));
 		begin_stop(c->parent, 1);
 	}
@@ -618,9 +634,11 @@ launch_first(struct process *c)
 static bool
 start_all(struct parent *p)
 {
+	struct program_settings set = settings_of(p);
+
 	raise_descriptor_limit();
-	p->codecs = count_codecs(p->conf);
-	if (!watch(p) || !process_make_folders(p->conf) || !confine(p))
+	p->workers = count_workers(&set);
+	if (!watch(p) || !spawn_make_folders(p->program, &set) || !confine(p))
 		return false;
 	prepare(p);
 	each_process(p, launch_first);
@@ -632,7 +650,7 @@ start_all(struct parent *p)
 }
 
 int
-parent_run(const char *conf_path)
+parent_run(const struct program *program, const char *conf_path)
 {
 	struct parent *p = calloc(1, sizeof *p);
 	int status = 1;
@@ -640,19 +658,19 @@ parent_run(const char *conf_path)
 	log_init("parent", -1, LOG_INFO);
 	if (!p || !(p->base = event_base_new()))
 		log_fatal("parent.start", "reason=\"out of memory\"");
+	p->program = program;
 	p->conf_path = conf_path;
 	char errors[4096];
 	p->conf = read_conf(p, &p->conf_text, errors, sizeof errors);
 	if (p->conf) {
-		log_set_format(p->conf->log_format);
-		log_init("parent", -1, p->conf->log_level);
+		begin_log(p);
 		if (start_all(p)) {
 			event_base_loop(p->base, EVLOOP_NO_EXIT_ON_EMPTY);
 			status = p->exit_status;
 			log_info("stopped", "status=%d", status);
 		}
 	}
-	conf_free(p->conf);
+	conf_free_by(p->program->conf, p->conf);
 	buf_free(&p->conf_text);
 	buf_free(&p->reload_text);
 	event_base_free(p->base);

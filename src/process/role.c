@@ -1,4 +1,4 @@
-#include "obmend/role.h"
+#include "process/role.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -16,7 +16,7 @@
 #include "lib/revocation.h"
 #include "lib/sandbox.h"
 #include "lib/when.h"
-#include "obmend/wire.h"
+#include "process/wire.h"
 
 #define PARENT_FD 3
 #define CONF_MAX (8 << 20)
@@ -33,41 +33,21 @@ struct channel {
 /* What surrounds struct self: the part that is the same in all roles. */
 struct running {
 	struct self self; /* first: self is converted back */
+	const struct program *program;
 	const struct role *role;
 	struct ipc *parent;
-	struct channel channels[ROLE_COUNT][ROLE_INDEX_MAX];
+	struct channel channels[ROLE_MAX][ROLE_INDEX_MAX];
 	bool started;
 	when since;
 	int exit_status;
 };
 
-static const char *const names[ROLE_COUNT] = {
-    [ROLE_PARENT] = "parent", [ROLE_FRONT] = "front", [ROLE_CODEC] = "codec",
-    [ROLE_SIGNER] = "signer", [ROLE_STORE] = "store", [ROLE_COURIER] = "courier",
-    [ROLE_DIRECTORY] = "directory", [ROLE_CONTROL] = "control"};
-
-const char *
-role_name(enum role_id id)
-{
-	return id < ROLE_COUNT ? names[id] : "?";
-}
-
-enum role_id
-role_by_name(const char *name)
-{
-	enum role_id id = 0;
-
-	while (id < ROLE_COUNT && strcmp(names[id], name) != 0)
-		id++;
-	return id;
-}
-
 bool
-role_send(struct self *self, enum role_id role, unsigned index, uint16_t type, uint64_t id,
+role_send(struct self *self, unsigned role, unsigned index, uint16_t type, uint64_t id,
     const void *payload, size_t len, const int *fds, unsigned nfds)
 {
 	struct ipc *ipc =
-	    role < ROLE_COUNT && index < ROLE_INDEX_MAX ? self->peers[role][index] : NULL;
+	    role < ROLE_MAX && index < ROLE_INDEX_MAX ? self->peers[role][index] : NULL;
 
 	if (ipc)
 		return ipc_send(ipc, type, id, payload, len, fds, nfds);
@@ -160,11 +140,20 @@ own_status(struct running *r)
 	return j;
 }
 
+static bool
+is_control(const struct channel *c)
+{
+	const struct program *p = c->running->program;
+
+	return c->peer.role < p->role_count && p->roles[c->peer.role] &&
+	    p->roles[c->peer.role]->control;
+}
+
 /* Answers {"verb":"status"} for every role; false when the frame is something else. */
 static bool
 answer_status(struct channel *c, struct ipc *ipc, struct ipc_frame *f)
 {
-	if (f->type != WIRE_QUERY || c->peer.role != ROLE_CONTROL || f->len > STATUS_QUERY_MAX ||
+	if (f->type != WIRE_QUERY || !is_control(c) || f->len > STATUS_QUERY_MAX ||
 	    f->nfds)
 		return false;
 	json_t *query = wire_get_json(f);
@@ -194,7 +183,7 @@ channel_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 			return;
 		}
 	}
-	log_error("role.unexpected-message", "from=%s%u type=%u", role_name(c->peer.role),
+	log_error("role.unexpected-message", "from=%s%u type=%u", program_role_name(r->program, c->peer.role),
 	    c->peer.index, f->type);
 	complain(r, c);
 	drop_channel(c);
@@ -213,10 +202,10 @@ attach(struct channel *c)
 }
 
 /* The configuration in a descriptor, which is closed; NULL with a logged reason. */
-static struct conf *
-read_conf(const char *file_name, int fd)
+static void *
+read_conf(const struct conf_schema *schema, const char *file_name, int fd)
 {
-	struct conf *conf = NULL;
+	void *conf = NULL;
 	struct stat st;
 	char errors[512] = "unreadable";
 
@@ -224,7 +213,7 @@ read_conf(const char *file_name, int fd)
 		size_t len = (size_t)st.st_size;
 		char *text = malloc(len + 1);
 		if (text && pread(fd, text, len, 0) == st.st_size)
-			conf = conf_parse(file_name, text, len, errors, sizeof errors);
+			conf = conf_parse_by(schema, file_name, text, len, errors, sizeof errors);
 		free(text);
 	}
 	close(fd);
@@ -233,13 +222,22 @@ read_conf(const char *file_name, int fd)
 	return conf;
 }
 
+static struct program_settings
+settings_of(const struct running *r)
+{
+	struct program_settings set = {0};
+
+	r->program->settings(r->self.conf, &set);
+	return set;
+}
+
 static void
 begin_log(struct running *r)
 {
-	bool several = r->self.role == ROLE_CODEC || r->self.role == ROLE_SIGNER;
+	struct program_settings set = settings_of(r);
 
-	log_set_format(r->self.conf->log_format);
-	log_init(r->role->name, several ? (int)r->self.index : -1, r->self.conf->log_level);
+	log_set_format(set.log_format);
+	log_init(r->role->name, r->role->many ? (int)r->self.index : -1, set.log_level);
 }
 
 /* The first one is what the role starts with. A further one changes what may change; what parent
@@ -253,16 +251,16 @@ on_conf(struct running *r, struct ipc_frame *f)
 
 	if (!wire_unpack(f, WIRE_CONF, &m) || !m.file_name || fd < 0)
 		return false;
-	struct conf *fresh = read_conf(m.file_name, fd);
+	void *fresh = read_conf(r->program->conf, m.file_name, fd);
 	if (!fresh)
 		return r->self.conf != NULL;
 	if (!r->self.conf) {
 		r->self.conf = fresh;
-		r->self.codecs = (unsigned)m.codecs;
+		r->self.workers = (unsigned)m.workers;
 		begin_log(r);
 		return true;
 	}
-	conf_reload(r->self.conf, fresh, &kept);
+	conf_reload_by(r->program->conf, r->self.conf, fresh, &kept);
 	buf_free(&kept);
 	begin_log(r);
 	if (r->started && r->role->reload)
@@ -310,7 +308,7 @@ on_sync(struct running *r, struct ipc_frame *f)
 static bool
 find_user(struct running *r, char out[64], const char **user)
 {
-	const char *prefix = r->self.conf->user_prefix;
+	const char *prefix = settings_of(r).user_prefix;
 
 	*user = NULL;
 	if (geteuid() != 0 || !*prefix)
@@ -337,11 +335,11 @@ enter_sandbox(struct running *r)
 	char user_name[64];
 	const char *user;
 
-	if (!find_user(r, user_name, &user) || !sandbox_become(user, r->role->id == ROLE_FRONT))
+	if (!find_user(r, user_name, &user) || !sandbox_become(user, r->role->low_ports))
 		return false;
 	if (r->role->open && !r->role->open(&r->self))
 		return false;
-	snprintf(directory, sizeof directory, "%s/%s", r->self.conf->state_directory,
+	snprintf(directory, sizeof directory, "%s/%s", settings_of(r).state_directory,
 		 r->role->name);
 	return sandbox_enter(s, user, s->allow & SANDBOX_FILES ? directory : NULL);
 }
@@ -353,7 +351,7 @@ on_go(struct running *r, struct ipc_frame *f)
 	(void)f;
 	if (!r->self.conf || r->started || !enter_sandbox(r))
 		return false;
-	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		struct channel *c = &r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (c->fd >= 0)
 			attach(c);
@@ -362,9 +360,9 @@ on_go(struct running *r, struct ipc_frame *f)
 		return false;
 	r->started = true;
 	r->since = when_now();
-	if (r->self.role == ROLE_CONTROL)
+	if (r->role->control)
 		r->self.peers[ROLE_PARENT][0] = r->parent;
-	for (unsigned i = ROLE_INDEX_MAX; r->role->peer_up && i < ROLE_COUNT * ROLE_INDEX_MAX;
+	for (unsigned i = ROLE_INDEX_MAX; r->role->peer_up && i < ROLE_MAX * ROLE_INDEX_MAX;
 	     i++) {
 		struct channel *c = &r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (r->self.peers[c->peer.role][c->peer.index])
@@ -379,7 +377,7 @@ on_stop(struct running *r, struct ipc_frame *f)
 	(void)f;
 	if (r->started && r->role->stop)
 		r->role->stop(&r->self);
-	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		struct ipc *ipc = r->self.peers[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX];
 		if (ipc)
 			ipc_flush(ipc);
@@ -462,20 +460,20 @@ static void
 release(struct running *r)
 {
 	r->self.peers[ROLE_PARENT][0] = NULL; /* the same as r->parent */
-	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		ipc_free(r->self.peers[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX]);
 		if (r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX].fd >= 0)
 			close(r->channels[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX].fd);
 	}
 	ipc_free(r->parent);
 	revocations_free(r->self.revoked);
-	conf_free(r->self.conf);
+	conf_free_by(r->program->conf, r->self.conf);
 	event_base_free(r->self.base);
 	free(r);
 }
 
 int
-role_run(const struct role *role, unsigned index)
+role_run(const struct program *program, const struct role *role, unsigned index)
 {
 	struct running *r = calloc(1, sizeof *r);
 
@@ -485,11 +483,12 @@ role_run(const struct role *role, unsigned index)
 	fix_time_zone();
 	if (!r || !(r->self.base = new_base()))
 		log_fatal("role.start", "reason=\"out of memory\"");
+	r->program = program;
 	r->role = role;
 	r->self.role = role->id;
 	r->self.index = index;
 	r->self.sync_signer = -1;
-	for (unsigned i = 0; i < ROLE_COUNT * ROLE_INDEX_MAX; i++) {
+	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		struct peer p = {i / ROLE_INDEX_MAX, i % ROLE_INDEX_MAX};
 		r->channels[p.role][p.index] = (struct channel){.running = r, .peer = p, .fd = -1};
 	}

@@ -1,4 +1,4 @@
-#include "obmend/process.h"
+#include "process/spawn.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -16,6 +16,8 @@
 
 #include "lib/ipc.h"
 #include "lib/log.h"
+#include "lib/sandbox.h"
+#include "process/role.h"
 
 #define CHILD_FD 3
 
@@ -44,10 +46,11 @@ keep_environment(char *out[ENVIRONMENT_COUNT + 1])
 
 /* In the child: descriptors 0 to 3 and nothing else, then the program again. */
 static _Noreturn void
-become_role(enum role_id role, unsigned index, int fd, char **env)
+become_role(const struct program *p, unsigned role, unsigned index, int fd, char **env)
 {
 	char number[16];
-	char *argv[] = {"obmend", "--role", (char *)role_name(role), "--index", number, NULL};
+	char *argv[] = {(char *)p->name, "--role", (char *)program_role_name(p, role), "--index", number,
+	    NULL};
 
 	snprintf(number, sizeof number, "%u", index);
 	int null = open("/dev/null", O_RDWR);
@@ -66,7 +69,7 @@ become_role(enum role_id role, unsigned index, int fd, char **env)
 }
 
 pid_t
-process_start(enum role_id role, unsigned index, int *channel)
+spawn_role(const struct program *p, unsigned role, unsigned index, int *channel)
 {
 	char *env[ENVIRONMENT_COUNT + 1];
 	int fds[2];
@@ -76,7 +79,7 @@ process_start(enum role_id role, unsigned index, int *channel)
 	keep_environment(env);
 	pid_t pid = fork();
 	if (pid == 0)
-		become_role(role, index, fds[1], env);
+		become_role(p, role, index, fds[1], env);
 	int saved = errno;
 	for (char **e = env; *e; e++)
 		free(*e);
@@ -92,13 +95,13 @@ process_start(enum role_id role, unsigned index, int *channel)
 
 /* The user of a role as role.c finds it; NULL: roles run as this process does. */
 static const struct passwd *
-user_of(const struct conf *c, enum role_id role)
+user_of(const struct program_settings *c, const char *role)
 {
 	char name[64];
 
 	if (geteuid() != 0 || !*c->user_prefix)
 		return NULL;
-	snprintf(name, sizeof name, "%s-%s", c->user_prefix, role_name(role));
+	snprintf(name, sizeof name, "%s-%s", c->user_prefix, role);
 	const struct passwd *pw = getpwnam(name);
 	return pw ? pw : getpwnam(c->user_prefix);
 }
@@ -126,33 +129,45 @@ make_folder(const char *path, mode_t mode, const struct passwd *owner)
 
 /* The socket inherits the folder's group: members of the group <user-prefix> may use it. */
 static bool
-share_folder(const struct conf *c, const char *path)
+share_folder(const struct program_settings *c, const char *path)
 {
 	const struct group *g = geteuid() == 0 && *c->user_prefix ? getgrnam(c->user_prefix) : NULL;
 
 	return !g || (chown(path, (uid_t)-1, g->gr_gid) == 0 && chmod(path, 02755) == 0);
 }
 
-/* Roles must be able to pass through the state folder, and to see nothing else there. */
-bool
-process_make_folders(const struct conf *c)
+/* Only a folder that was not there becomes control's own: /run itself stays as it is. */
+static bool
+make_socket_folder(const struct program_settings *c, const char *control)
 {
-	static const enum role_id owners[] = {ROLE_STORE, ROLE_DIRECTORY};
 	char path[4096];
 
-	if (!make_folder(c->state_directory, 0711, NULL))
-		return false;
-	for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
-		snprintf(path, sizeof path, "%s/%s", c->state_directory, role_name(owners[i]));
-		if (!make_folder(path, 0700, user_of(c, owners[i])))
-			return false;
-	}
 	snprintf(path, sizeof path, "%s", c->control_socket);
 	char *slash = strrchr(path, '/');
 	if (!slash || slash == path)
 		return true;
 	*slash = 0;
-	/* Only a folder that was not there becomes control's own: /run itself stays as it is. */
 	return access(path, F_OK) == 0 ||
-	    (make_folder(path, 0755, user_of(c, ROLE_CONTROL)) && share_folder(c, path));
+	    (make_folder(path, 0755, user_of(c, control)) && share_folder(c, path));
+}
+
+/* Roles must be able to pass through the state folder, and to see nothing else there. */
+bool
+spawn_make_folders(const struct program *p, const struct program_settings *c)
+{
+	char path[4096];
+
+	if (!make_folder(c->state_directory, 0711, NULL))
+		return false;
+	for (unsigned i = 0; i < p->role_count; i++) {
+		const struct role *r = p->roles[i];
+		if (r && r->control && !make_socket_folder(c, r->name))
+			return false;
+		if (!r || !r->sandbox || !(r->sandbox->allow & SANDBOX_FILES))
+			continue;
+		snprintf(path, sizeof path, "%s/%s", c->state_directory, r->name);
+		if (!make_folder(path, 0700, user_of(c, r->name)))
+			return false;
+	}
+	return true;
 }
