@@ -140,7 +140,6 @@ struct conf *conf_parse(const char *file_name, const char *text, size_t len, cha
                         size_t errors_size);
 struct conf *conf_load(const char *path, char *errors, size_t errors_size);
 void conf_free(struct conf *);
-
 void conf_reload(struct conf *running, struct conf *fresh, struct buf *kept);
 
 /* The section of this GUID; NULL when there is none. */

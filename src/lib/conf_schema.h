@@ -116,6 +116,7 @@ void conf_manual_by(const struct conf_schema *, FILE *, enum language);
 
 /* -- for rules */
 
+/* Of the messages to people. */
 enum language conf_parser_language(const struct conf_parser *);
 bool conf_parser_failed(const struct conf_parser *); /* problems were found already */
 /* "file: where: what detail"; where and detail may be NULL. */
