@@ -29,38 +29,48 @@ log_grew(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* A number that a statement gives, -1 when it cannot. */
 static int64_t
-schema_version(struct store *s)
+number(struct store *s, const char *sql)
 {
 	sqlite3_stmt *q = NULL;
-	int64_t version = -1;
+	int64_t n = -1;
 
-	if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &q, NULL) == SQLITE_OK &&
-	    sqlite3_step(q) == SQLITE_ROW)
-		version = sqlite3_column_int64(q, 0);
+	if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
+		n = sqlite3_column_int64(q, 0);
 	sqlite3_finalize(q);
-	return version;
+	return n;
+}
+
+/* A store of a newer program, which the updater of a box left behind when it went back: it says itself
+ * whether we can use it. */
+static bool
+usable(struct store *s, int64_t version)
+{
+	int64_t reader = version > SCHEMA_VERSION ? number(s, "SELECT reader FROM compatible") : 0;
+
+	if (version >= 0 && (version <= SCHEMA_VERSION || (reader > 0 && reader <= SCHEMA_VERSION)))
+		return true;
+	log_error("store.version", "version=%lld reader=%lld ours=%d reason=\"made by a newer obmend\"",
+		  (long long)version, (long long)reader, SCHEMA_VERSION);
+	return false;
 }
 
 /* Brings the schema forward, each step in a transaction of its own. */
 static bool
 migrate(struct store *s)
 {
-	int64_t version = schema_version(s), newest = 0;
+	int64_t version = number(s, "PRAGMA user_version");
+	char bump[64], reader[64];
 
-	while (schema_steps[newest])
-		newest++;
-	if (version < 0 || version > newest) {
-		log_error("store.version",
-			  "version=%lld newest=%lld reason=\"made by a newer obmend\"",
-			  (long long)version, (long long)newest);
+	if (!usable(s, version))
 		return false;
-	}
-	for (; version < newest; version++) {
-		char bump[64];
+	snprintf(reader, sizeof reader, "UPDATE compatible SET reader = %d", SCHEMA_READER);
+	for (; version < SCHEMA_VERSION; version++) {
 		snprintf(bump, sizeof bump, "PRAGMA user_version = %lld; COMMIT",
 			 (long long)version + 1);
-		if (!run(s, "BEGIN IMMEDIATE") || !run(s, schema_steps[version]) || !run(s, bump))
+		if (!run(s, "BEGIN IMMEDIATE") || !run(s, schema_steps[version]) ||
+		    (version + 1 >= SCHEMA_COMPATIBLE && !run(s, reader)) || !run(s, bump))
 			return false;
 		log_info("store.schema", "version=%lld", (long long)version + 1);
 	}

@@ -102,4 +102,9 @@ static const char step_2[] =
     "CREATE TRIGGER document_gone AFTER DELETE ON document BEGIN"
     " UPDATE tally SET n = n - 1 WHERE direction = OLD.direction AND state = OLD.state; END;";
 
-const char *const schema_steps[] = {step_1, step_2, NULL};
+/* reader: the oldest schema whose program can use this store; one row. */
+static const char step_3[] =
+    "CREATE TABLE compatible(reader INTEGER NOT NULL);"
+    "INSERT INTO compatible VALUES(0);";
+
+const char *const schema_steps[SCHEMA_VERSION] = {step_1, step_2, step_3};

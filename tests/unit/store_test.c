@@ -759,23 +759,6 @@ test_lists(void **in)
 	assert_int_equal(figures.documents[DIRECTION_OUT][STATE_ACCEPTED], 5);
 }
 
-/* The store of a newer program is refused, not harmed. */
-static void
-test_newer_schema(void **in)
-{
-	struct fixture *f = *in;
-	char path[128];
-	sqlite3 *db;
-
-	f->backend->close(f->store);
-	f->store = NULL;
-	snprintf(path, sizeof path, "%s/store.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-	assert_false(fixture_reopen(f));
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
 int
@@ -788,7 +771,7 @@ main(void)
 		T(retry_times), T(ambiguous), T(abandon), T(error_first_and_on_resend),
 		T(held_and_inactive), T(again_is_not_counted), T(silence_and_expiry),
 		T(wait_does_not_downgrade), T(same_document_to_two), T(batch_is_atomic),
-		T(operation_is_atomic), T(spooled_body), T(lists), T(newer_schema),
+		T(operation_is_atomic), T(spooled_body), T(lists),
 	};
 
 	log_init("test", -1, LOG_ERROR);
