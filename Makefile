@@ -55,6 +55,7 @@ OBMENCTL_SRC := $(wildcard src/obmenctl/*.c)
 # Roles are tested too: all of obmend but its main().
 ROLE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/obmend/main.c,$(OBMEND_SRC)))
 CTL_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/obmenctl/main.c,$(OBMENCTL_SRC)))
+UPDATE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/update/main.c,$(wildcard src/update/*.c)))
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
 TOOL_SRC := $(wildcard tests/tools/*.c)
@@ -87,12 +88,20 @@ $(BUILD)/obmend: $(OBMEND_SRC:%.c=$(BUILD)/%.o) $(LIB)
 $(BUILD)/obmenctl: $(OBMENCTL_SRC:%.c=$(BUILD)/%.o) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# The appliance's updater: nothing of the node in it.
-$(BUILD)/update: $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/update/*.c))
-	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
+# The box's updater, and the program that fetches for it.
+$(BUILD)/update: $(BUILD)/src/update/main.o $(BUILD)/libupdate.a $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -ljansson -lseccomp
+
+$(BUILD)/fetch: $(BUILD)/src/fetch/main.o $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/libupdate.a: $(UPDATE_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
 
 # The library packs its question to the signer with the roles' wire.c: hence the group.
-$(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libroles.a $(LIB)
+$(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libupdate.a \
+		$(BUILD)/libroles.a $(LIB)
 	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lcmocka
 
 $(BUILD)/libctl.a: $(CTL_OBJ)

@@ -15,7 +15,7 @@ enum language { LANGUAGE_BG, LANGUAGE_EN };
  * parentheses.
  * Groups by letter: H transport (HTTP, TLS), X XML and SOAP, S signature, P participants and
  * register, D document and message rules, T store, Q queue and delivery, C configuration, U use of
- * the tools.
+ * the tools, B the box and its updates.
  */
 enum fault {
 	FAULT_NONE = 0,

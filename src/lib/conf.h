@@ -94,6 +94,9 @@ struct conf {
 	uint64_t register_lookup_interval; /* seconds between look-ups of one unknown sender */
 	unsigned register_shrink_percent;
 	unsigned register_shrink_count;
+	/* updates of a box */
+	char *update_url;     /* http or https; may be NULL */
+	char *update_ca_file; /* PEM; may be NULL */
 	/* limits */
 	uint64_t message_max;      /* bytes of one SOAP body */
 	uint64_t connections_max;

@@ -109,6 +109,15 @@ static const struct conf_option conf_options[] = {
 	    "person."),
 	COUNT("register-shrink-count", register_shrink_count, 0, 1000000, "10",
 	    "Същото като брой участници.", "The same as a number of participants."),
+	/* updates of a box */
+	{GENERAL("update-url", CONF_TEXT, update_url),
+	    .text = {"Адрес http:// или https:// на файла с обновяването на устройството; празно: няма. "
+	             "Файлът е подписан.",
+	        "Address, http:// or https://, of the update bundle of a box; empty: none. The file is "
+	        "signed."}},
+	{GENERAL("update-ca-file", CONF_PATH, update_ca_file),
+	    .text = {"PEM с удостоверителите на сървъра от update-url, ако е https.",
+	        "PEM of the authorities of update-url's server, when it is https."}},
 	/* limits */
 	BYTES("message-max", message_max, 64 * KIB, 4 * GIB, "100MiB", "Най-голямото съобщение.",
 	    "The largest message."),

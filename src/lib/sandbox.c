@@ -100,9 +100,13 @@ sandbox_enter(const struct sandbox *s, const char *user, const char *directory)
 bool
 sandbox_parent(void)
 {
-	const uint64_t keep = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_KILL) |
-	    BIT(CAP_NET_BIND_SERVICE);
+	return sandbox_limit(BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_KILL) |
+	    BIT(CAP_NET_BIND_SERVICE));
+}
 
+bool
+sandbox_limit(uint64_t keep)
+{
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail("no new privileges");
 	if (geteuid() != 0)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Groups of system calls; every role has the base (memory, time, poll, read, write, exit). */
 enum sandbox_allow {
@@ -40,6 +41,9 @@ bool sandbox_enter(const struct sandbox *, const char *user, const char *directo
 
 /* The kernel's Landlock version, 0 when it has none. */
 int sandbox_landlock(void);
+
+/* Keeps these capabilities (a bit each) and no others, for itself and for what it starts. */
+bool sandbox_limit(uint64_t capabilities);
 
 /* Keeps only what starting other processes as other users needs; for parent. */
 bool sandbox_parent(void);

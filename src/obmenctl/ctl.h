@@ -161,6 +161,8 @@ enum exit_status run_body(struct ctl *, struct command *);
 enum exit_status run_verify(struct ctl *, struct command *);
 /* Asks on the terminal for the document's name, unless --yes; then like any other verb. */
 enum exit_status run_confirmed(struct ctl *, struct command *);
+/* The file, if one is named, goes along as a descriptor. */
+enum exit_status run_update(struct ctl *, struct command *);
 enum exit_status run_help(struct ctl *, struct command *);
 
 /* Each prints the answer of its verb for people. */
@@ -179,5 +181,9 @@ void render_register_refresh(struct ctl *, const json_t *);
 void render_register_diff(struct ctl *, const json_t *);
 void render_register_accept(struct ctl *, const json_t *);
 void render_reload(struct ctl *, const json_t *);
+void render_update_check(struct ctl *, const json_t *);
+void render_update_install(struct ctl *, const json_t *);
+void render_update_status(struct ctl *, const json_t *);
+void render_update_back(struct ctl *, const json_t *);
 
 #endif

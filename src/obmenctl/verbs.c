@@ -158,6 +158,18 @@ static const struct option_row drop_options[] = {
     END};
 static const struct positional_row file_positional[] = {
     {"file", PLACE_LOCAL, FILE_METAVAR, true, false}, END_POSITIONAL};
+static const struct positional_row update_positional[] = {
+    {"file", PLACE_LOCAL, FILE_METAVAR, false, false}, END_POSITIONAL};
+#define FROM_OPTION \
+    {"from", "from", PLACE_REQUEST, OPTION_TEXT, NULL, {"stick|url", "stick|url"}, \
+        {"от носител OBMEN-UPD или от update-url; ако липсва, от което го има", \
+            "from a medium OBMEN-UPD or from update-url; otherwise from the one there is"}, false}
+#define RESTART_OPTION \
+    {"restart", "restart", PLACE_REQUEST, OPTION_FLAG, "yes", {NULL, NULL}, \
+        {"пуска устройството наново веднага след това", "restart the box right afterwards"}, false}
+static const struct option_row update_check_options[] = {FROM_OPTION, END};
+static const struct option_row update_install_options[] = {FROM_OPTION, RESTART_OPTION, END};
+static const struct option_row update_back_options[] = {RESTART_OPTION, END};
 static const struct option_row evidence_export_options[] = {
     {"out", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
         {"къде; ако липсва, evidence-РЕД.tar", "where; otherwise evidence-ROW.tar"}, false},
@@ -310,6 +322,23 @@ const struct verb_row verb_rows[] = {
         {"прочита настройките отново, без да прекъсва връзки",
             "reads the configuration again, without dropping connections"},
         {"obmend -n && obmenctl reload", "obmend -n && obmenctl reload"}},
+    {{"update", "status"}, none, no_positional, "update.status", NULL, render_update_status,
+        {"версиите в двете половини на диска на устройството", "the versions in both slots of the box"},
+        {"obmenctl update status", "obmenctl update status"}},
+    {{"update", "check"}, update_check_options, update_positional, "update.check", run_update,
+        render_update_check,
+        {"проверява обновяване, без да променя нищо", "checks an update, and changes nothing"},
+        {"obmenctl update check", "obmenctl update check"}},
+    {{"update", "install"}, update_install_options, update_positional, "update.install", run_update,
+        render_update_install,
+        {"записва нова версия; тя се изпитва при следващото пускане",
+            "writes a new version; it is tried at the next start"},
+        {"obmenctl update install --restart\nobmenctl update install obmen-1.1.0.update",
+            "obmenctl update install --restart\nobmenctl update install obmen-1.1.0.update"}},
+    {{"update", "back"}, update_back_options, no_positional, "update.back", NULL, render_update_back,
+        {"връща предишната версия при следващото пускане",
+            "goes back to the version before at the next start"},
+        {"obmenctl update back --restart", "obmenctl update back --restart"}},
     {{"verify", NULL}, verify_options, file_positional, NULL, run_verify, NULL,
         {"проверява подписано съобщение без връзка с възела",
             "checks a signed message, without the node"},

@@ -71,6 +71,7 @@ control_open(struct self *self)
 	TAILQ_INIT(&c->questions);
 	c->self = self;
 	control_http_open(c);
+	updater_open(c);
 	c->socket = listen_on(self->conf);
 	self->state = c;
 	if (c->socket < 0)
@@ -99,7 +100,8 @@ control_start(struct self *self)
 	struct control *c = self->state;
 
 	c->listener = event_new(self->base, c->socket, EV_READ | EV_PERSIST, accept_cb, c);
-	return c->listener && event_add(c->listener, NULL) == 0 && control_http_start(c);
+	return c->listener && event_add(c->listener, NULL) == 0 && control_http_start(c) &&
+	    updater_start(c);
 }
 
 static void
@@ -109,6 +111,7 @@ control_stop(struct self *self)
 	struct client *client;
 
 	control_http_stop(c);
+	updater_stop(c);
 	while ((client = TAILQ_FIRST(&c->clients)))
 		client_free(client);
 	if (c->listener)

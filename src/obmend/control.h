@@ -11,6 +11,7 @@
  *	control_participant.c  participants from the snapshot
  *	control_document.c     sending, saving
  *	control_status.c       the state of the whole in one sentence
+ *	control_updater.c      the link to the box's updater
  *	control_http.c         /metrics, /healthz, /readyz
  *	control_metrics.c      all figures as OpenMetrics
  *	control_mime.c         what kind of file an attachment is
@@ -91,6 +92,16 @@ struct request {
 
 struct question;
 
+/* The box's updater, when there is one (src/update/updater.h): it calls on us. */
+struct updater {
+	int socket;              /* where it calls; -1: nowhere */
+	struct event *listener;
+	int link;                /* -1: it is not there */
+	struct event *readable;
+	struct request *request; /* that it works on; NULL: none */
+	struct event *silence;
+};
+
 struct control {
 	struct self *self;
 	int socket;
@@ -101,6 +112,7 @@ struct control {
 	TAILQ_HEAD(, question) questions;
 	uint64_t next_id;
 	uint64_t served, refused;
+	struct updater updater;
 	struct http_server *http; /* metrics-listen; NULL: off */
 	int http_socket;          /* until http has it; -1 */
 };
@@ -169,9 +181,22 @@ void control_status(struct request *);
 void control_gather(struct request *, void (*gathered)(struct request *));
 /* What has to be said about the node by these statuses: an array of {fault, detail}, a new reference. */
 json_t *control_conditions(struct control *, const json_t *roles);
+/* What speaks against this program, when a new version is on trial: an array of texts, a new reference.
+ * Not the settings, the network or the register's own troubles. */
+json_t *control_verdict(const json_t *roles);
 void control_reload(struct request *);
 /* Hands the file of a request to the directory. */
 void control_import_crl(struct request *);
+
+/* -- control_updater.c */
+
+/* Opens the socket beside the control socket: <control-socket>.updater, for root and ourselves only.
+ * Without it there are no updates by obmenctl; a node does not need them to run. */
+void updater_open(struct control *);
+bool updater_start(struct control *);
+void updater_stop(struct control *);
+/* update.*: hands the request to the updater. */
+void control_update(struct request *);
 
 /* -- control_http.c */
 

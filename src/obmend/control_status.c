@@ -188,6 +188,27 @@ control_conditions(struct control *c, const json_t *roles)
 	return f.conditions;
 }
 
+json_t *
+control_verdict(const json_t *roles)
+{
+	const char *link = json_string_value(json_object_get(json_object_get(roles, "directory"), "link"));
+	json_t *against = json_array(), *status;
+	const char *name;
+	char text[64];
+
+	json_object_foreach ((json_t *)roles, name, status) {
+		if (!json_is_null(status))
+			continue;
+		snprintf(text, sizeof text, "%s %s", fault_code(FAULT_NODE_ROLE_DOWN), name);
+		json_array_append_new(against, json_string(text));
+	}
+	if (link && strcmp(link, "answered") != 0 && strcmp(link, "outside") != 0) {
+		snprintf(text, sizeof text, "%s %s", fault_code(FAULT_REGISTER_UNREACHABLE), link);
+		json_array_append_new(against, json_string(text));
+	}
+	return against;
+}
+
 static void
 conclude(struct request *r)
 {

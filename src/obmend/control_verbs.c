@@ -66,6 +66,13 @@ static const struct argument row_arguments[] = {
 static const struct argument queue_arguments[] = {
     {"limit", ARGUMENT_NUMBER, .low = 1, .high = 1000}, END};
 
+static const char *const update_sources[] = {"stick", "url", NULL}, *const yes[] = {"yes", NULL};
+#define SOURCE {"from", ARGUMENT_CHOICE, .words = update_sources}
+#define RESTART {"restart", ARGUMENT_CHOICE, .words = yes}
+static const struct argument update_arguments[] = {SOURCE, END};
+static const struct argument install_arguments[] = {SOURCE, RESTART, END};
+static const struct argument back_arguments[] = {RESTART, END};
+
 static const struct argument change_arguments[] = {
     DOCUMENT, {"reason", ARGUMENT_TEXT, .high = 400}, END};
 
@@ -95,6 +102,10 @@ const struct verb control_verbs[] = {
     {"register.accept", accept_arguments, .role = ROLE_DIRECTORY, .changes = true},
     {"cert.import-crl", no_arguments, control_import_crl, .role = ROLE_DIRECTORY, .fds_min = 1,
         .fds_max = 1, .changes = true},
+    {"update.status", no_arguments, control_update, .seconds = 3},
+    {"update.check", update_arguments, control_update, .fds_max = 1, .seconds = 3},
+    {"update.install", install_arguments, control_update, .fds_max = 1, .seconds = 3, .changes = true},
+    {"update.back", back_arguments, control_update, .seconds = 3, .changes = true},
     {"reload", no_arguments, control_reload, .role = ROLE_PARENT, .changes = true},
     {"queue.list", queue_arguments, .role = ROLE_STORE},
     {"queue.show", document_arguments, .role = ROLE_STORE, .ask = "document.show"},

@@ -163,6 +163,9 @@ directory_reload(struct self *self)
 	schedule_reload(d);
 }
 
+static const char *const links[] = {[LINK_UNKNOWN] = "unknown", [LINK_ANSWERED] = "answered",
+    [LINK_OUTSIDE] = "outside", [LINK_FAILED] = "failed"};
+
 static json_t *
 directory_status(struct self *self)
 {
@@ -178,6 +181,7 @@ directory_status(struct self *self)
 	    (json_int_t)(f->read_time / 1000000));
 
 	json_object_set_new(j, "revocation", keeper_status(d));
+	json_object_set_new(j, "link", json_string(links[d->link]));
 	if (j && d->checked != WHEN_NONE)
 		json_object_set_new(j, "age_seconds",
 		    json_integer((when_now() - d->checked) / WHEN_SECOND));

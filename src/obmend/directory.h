@@ -52,6 +52,11 @@ struct trouble {
 	unsigned failures; /* in a row */
 };
 
+/* What the last question to the register says about this program rather than the network: an answer of
+ * any kind came over mutual TLS; it could not be asked for reasons outside (name, connection, silence);
+ * or it failed in between, which may be our own doing. */
+enum link { LINK_UNKNOWN, LINK_ANSWERED, LINK_OUTSIDE, LINK_FAILED };
+
 struct held {
 	struct version version;
 	struct guard_verdict verdict;
@@ -93,6 +98,7 @@ struct directory {
 	bool stale_said;
 	bool unsaved; /* current is newer than the copy on disk */
 	struct trouble trouble;
+	enum link link;
 	struct schedule schedule;
 	struct limit limit;
 	struct lookup *lookups;

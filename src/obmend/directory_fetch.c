@@ -171,12 +171,21 @@ on_answer(struct fetch *f, const struct http_result *h)
 	}
 }
 
+static enum link
+link_of(const struct http_result *h)
+{
+	if (h->stage == HTTP_ANSWERED || h->too_large)
+		return LINK_ANSWERED;
+	return h->timed_out || h->stage == HTTP_NAME || h->stage == HTTP_CONNECT ? LINK_OUTSIDE : LINK_FAILED;
+}
+
 static void
 on_done(void *arg, const struct http_result *h)
 {
 	struct fetch *f = arg;
 
 	f->call = NULL;
+	f->directory->link = link_of(h);
 	if (h->too_large)
 		finish(f, FAULT_REGISTER_ANSWER, "the answer is too large");
 	else if (h->stage != HTTP_ANSWERED)

@@ -15,6 +15,7 @@
 
 #define TEXT_MAX 4096u      /* manifest */
 #define SIGNATURE_MAX 65536u
+#define BLOCK 65536u
 #define PART_MAX ((uint64_t)256 << 20)
 
 static const char *const part_names[PARTS] = {"root", "A", "B"};
@@ -22,7 +23,7 @@ static const char *const part_names[PARTS] = {"root", "A", "B"};
 bool
 bundle_digest(int fd, uint64_t offset, uint64_t size, uint8_t sha256[32])
 {
-	static uint8_t block[65536];
+	uint8_t block[BLOCK];
 	EVP_MD_CTX *h = EVP_MD_CTX_new();
 	bool good = h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) == 1;
 
@@ -48,7 +49,8 @@ static bool
 signature_good(const char *authority, const char *text, size_t text_len, const uint8_t *der, size_t der_len)
 {
 	X509_STORE *trusted = X509_STORE_new();
-	BIO *content = BIO_new_mem_buf(text, (int)text_len);
+	/* Behind a filter: of a plain memory BIO CMS_verify makes one more, and forgets it when it fails. */
+	BIO *content = BIO_push(BIO_new(BIO_f_null()), BIO_new_mem_buf(text, (int)text_len));
 	const unsigned char *at = der;
 	CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &at, (long)der_len);
 	bool good = trusted && content && cms && X509_STORE_load_locations(trusted, authority, NULL) == 1;
@@ -59,7 +61,7 @@ signature_good(const char *authority, const char *text, size_t text_len, const u
 		good = CMS_verify(cms, NULL, trusted, content, NULL, CMS_BINARY) == 1;
 	}
 	CMS_ContentInfo_free(cms);
-	BIO_free(content);
+	BIO_free_all(content);
 	X509_STORE_free(trusted);
 	return good;
 }
@@ -73,14 +75,16 @@ hex_digest(const char *hex, uint8_t out[32])
 }
 
 static bool
-manifest_line(struct bundle *b, char *line)
+manifest_line(struct bundle *b, const char *line)
 {
+	struct release *r = &b->release;
 	char name[16] = "", hex[80] = "";
 	unsigned long long size = 0;
 
-	if (sscanf(line, "version %31[0-9.]", b->version) == 1 ||
-	    sscanf(line, "board %31[a-z0-9-]", b->board) == 1 ||
-	    sscanf(line, "security %u", &b->security) == 1)
+	if (sscanf(line, "version %31[0-9.]", r->version) == 1 ||
+	    sscanf(line, "board %31[a-z0-9-]", r->board) == 1 ||
+	    sscanf(line, "security %u", &r->security) == 1 ||
+	    sscanf(line, "store %u %u", &r->schema, &r->reader) == 2)
 		return true;
 	if (sscanf(line, "%15[a-zA-Z] %llu %79[0-9a-f]", name, &size, hex) != 3)
 		return false;
@@ -107,53 +111,43 @@ manifest_read(struct bundle *b, char *text, uint64_t payload)
 		if (b->parts[p].size == 0)
 			return false;
 	}
-	return b->version[0] && b->board[0];
+	return b->release.version[0] && b->release.board[0] && b->release.schema > 0;
 }
 
-static const char *
-check(struct bundle *b, const char *authority)
+static bool
+parts_good(const struct bundle *b)
+{
+	uint8_t found[32];
+
+	for (unsigned p = 0; p < PARTS; p++) {
+		if (!bundle_digest(b->fd, b->parts[p].offset, b->parts[p].size, found) ||
+		    memcmp(found, b->parts[p].sha256, sizeof found) != 0)
+			return false;
+	}
+	return true;
+}
+
+enum fault
+bundle_open(struct bundle *b, int fd, const char *authority)
 {
 	char head[80] = "", text[TEXT_MAX + 1];
 	unsigned text_len = 0, der_len = 0;
-	static uint8_t der[SIGNATURE_MAX];
+	uint8_t der[SIGNATURE_MAX];
 
-	if (pread(b->fd, head, sizeof head - 1, 0) < 24 ||
+	memset(b, 0, sizeof *b);
+	b->fd = fd;
+	if (pread(fd, head, sizeof head - 1, 0) < 24 ||
 	    sscanf(head, "OBMEN-UPDATE 1 %u %u\n", &text_len, &der_len) != 2 || !strchr(head, '\n') ||
 	    text_len > TEXT_MAX || der_len > SIGNATURE_MAX)
-		return "this is no update bundle";
+		return FAULT_UPDATE_FORM;
 	off_t at = strchr(head, '\n') + 1 - head;
-	if (pread(b->fd, text, text_len, at) != (ssize_t)text_len ||
-	    pread(b->fd, der, der_len, at + text_len) != (ssize_t)der_len)
-		return "the bundle is cut short";
+	if (pread(fd, text, text_len, at) != (ssize_t)text_len ||
+	    pread(fd, der, der_len, at + text_len) != (ssize_t)der_len)
+		return FAULT_UPDATE_FORM;
 	text[text_len] = '\0';
 	if (!signature_good(authority, text, text_len, der, der_len))
-		return "the bundle's signature is not good";
+		return FAULT_UPDATE_SIGNATURE;
 	if (!manifest_read(b, text, (uint64_t)at + text_len + der_len))
-		return "the bundle's manifest cannot be read";
-	for (unsigned p = 0; p < PARTS; p++) {
-		uint8_t found[32];
-		if (!bundle_digest(b->fd, b->parts[p].offset, b->parts[p].size, found) ||
-		    memcmp(found, b->parts[p].sha256, sizeof found) != 0)
-			return "a part of the bundle is damaged";
-	}
-	return NULL;
-}
-
-bool
-bundle_open(struct bundle *b, const char *path, const char *authority, const char **why)
-{
-	memset(b, 0, sizeof *b);
-	b->fd = open(path, O_RDONLY | O_CLOEXEC);
-	*why = b->fd < 0 ? strerror(errno) : check(b, authority);
-	if (*why)
-		bundle_close(b);
-	return !*why;
-}
-
-void
-bundle_close(struct bundle *b)
-{
-	if (b->fd >= 0)
-		close(b->fd);
-	b->fd = -1;
+		return FAULT_UPDATE_FORM;
+	return parts_good(b) ? FAULT_NONE : FAULT_UPDATE_DAMAGED;
 }

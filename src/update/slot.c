@@ -1,14 +1,20 @@
 #include "update/slot.h"
 
+#include "update/tool.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define BLOCK 65536u
+#define SECTOR 512u
 
 char
 slot_running(void)
@@ -61,13 +67,37 @@ partition(const char *name, char *device, size_t size)
 	return found;
 }
 
+/* What fsck.fat saves of clusters that belong to no file is of no use to anybody. */
+static void
+remove_salvage(void)
+{
+	DIR *d = opendir(ESP);
+
+	for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+		if (strncasecmp(e->d_name, "FSCK", 4) == 0)
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
 bool
-slot_esp_mount(void)
+slot_esp_mount(bool writing)
 {
 	char device[PATH_MAX];
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-	return partition("esp", device, sizeof device) &&
-	    mount(device, ESP, "vfat", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS, "") == 0;
+	if (!partition("esp", device, sizeof device))
+		return false;
+	if (writing && tool_run((const char *const[]){"/usr/sbin/fsck.fat", "-a", device, NULL}, NULL, 0) > 1)
+		return false;
+	/* Synchronous: what was called first is on the disk first. */
+	flags |= writing ? MS_SYNCHRONOUS : MS_RDONLY;
+	if (mount(device, ESP, "vfat", flags, "") != 0)
+		return false;
+	if (writing)
+		remove_salvage();
+	return true;
 }
 
 void
@@ -77,111 +107,185 @@ slot_esp_unmount(void)
 	umount(ESP);
 }
 
-bool
-slot_entry(char slot, char *name)
+/* Whether a name is that of a kernel file of this slot. */
+static bool
+is_entry(const char *name, char slot)
 {
 	const char mark[] = {'-', slot, '\0'};
+	const char *at = strstr(name, mark);
+	size_t len = strlen(name);
+
+	return strncmp(name, "obmen_", 6) == 0 && at && (at[2] == '.' || at[2] == '+') && len > 4 &&
+	    strcmp(name + len - 4, ".efi") == 0;
+}
+
+/* Reads a kernel file; false: it is not whole. */
+static bool
+look(int folder, const char *name, struct slot *s)
+{
+	const char *plus = strchr(name, '+');
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+	bool whole = fd >= 0 && release_of_kernel(&s->release, fd);
+
+	if (fd >= 0)
+		close(fd);
+	snprintf(s->name, sizeof s->name, "%s", name);
+	s->good = !plus;
+	s->left = plus ? (unsigned)strtoul(plus + 1, NULL, 10) : 0;
+	return whole;
+}
+
+bool
+slot_look(char slot, struct slot *s)
+{
 	DIR *d = opendir(ESP_ENTRIES);
 	bool found = false;
 
-	for (struct dirent *e; d && !found && (e = readdir(d)) != NULL;) {
-		const char *at = strstr(e->d_name, mark);
-		size_t len = strlen(e->d_name);
-		found = strncmp(e->d_name, "obmen_", 6) == 0 && at && (at[2] == '.' || at[2] == '+') && len > 4 &&
-		    strcmp(e->d_name + len - 4, ".efi") == 0;
-		if (found)
-			memcpy(name, e->d_name, len + 1);
+	for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+		struct slot other;
+		if (!is_entry(e->d_name, slot) || !look(dirfd(d), e->d_name, &other))
+			continue;
+		if (!found || other.good)
+			*s = other;
+		found = true;
 	}
 	if (d)
 		closedir(d);
 	return found;
 }
 
-/* Copies a part to a descriptor, syncs it, and reads it back from the medium. */
-static const char *
-write_part(int to, const struct bundle *b, enum bundle_part part)
-{
-	static uint8_t block[65536];
-	uint64_t size = b->parts[part].size, done = 0;
-	uint8_t found[32];
-
-	while (done < size) {
-		size_t want = size - done < sizeof block ? (size_t)(size - done) : sizeof block;
-		ssize_t n = pread(b->fd, block, want, (off_t)(b->parts[part].offset + done));
-		if (n <= 0 || pwrite(to, block, (size_t)n, (off_t)done) != n)
-			return "writing failed";
-		done += (uint64_t)n;
-	}
-	if (fsync(to) < 0 || posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED) != 0)
-		return "writing failed";
-	if (!bundle_digest(to, 0, size, found) || memcmp(found, b->parts[part].sha256, sizeof found) != 0)
-		return "what was written does not read back the same";
-	return NULL;
-}
-
-static const char *
-write_file(const char *path, int flags, const struct bundle *b, enum bundle_part part)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
-
-	if (fd < 0)
-		return strerror(errno);
-	const char *why = write_part(fd, b, part);
-	if (close(fd) < 0 && !why)
-		why = "writing failed";
-	return why;
-}
-
+/* Copies bytes of a part; false with errno, ENODATA when the bundle ends early. */
 static bool
-remove_entries(char slot)
+copy(int to, const struct bundle *b, enum bundle_part part, uint64_t from, uint64_t until)
 {
-	char name[NAME_MAX + 1], path[PATH_MAX];
+	uint8_t block[BLOCK];
 
-	while (slot_entry(slot, name)) {
-		snprintf(path, sizeof path, ESP_ENTRIES "/%s", name);
-		if (unlink(path) < 0)
+	while (from < until) {
+		size_t want = until - from < sizeof block ? (size_t)(until - from) : sizeof block;
+		ssize_t n = pread(b->fd, block, want, (off_t)(b->parts[part].offset + from));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			errno = n < 0 ? errno : ENODATA;
 			return false;
+		}
+		for (ssize_t done = 0, m; done < n; done += m) {
+			m = pwrite(to, block + done, (size_t)(n - done), (off_t)from + done);
+			if (m < 0)
+				return false;
+		}
+		from += (uint64_t)n;
 	}
-	sync();
 	return true;
 }
 
-const char *
-slot_install(char slot, const struct bundle *b)
+/* Reads back from the medium, not from memory. */
+static bool
+reads_back(int fd, const struct bundle *b, enum bundle_part part)
+{
+	uint8_t found[32];
+
+	return posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0 &&
+	    bundle_digest(fd, 0, b->parts[part].size, found) &&
+	    memcmp(found, b->parts[part].sha256, sizeof found) == 0;
+}
+
+static const char *
+write_root(const char *device, const struct bundle *b)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+	const char *why = NULL;
+
+	if (fd < 0)
+		return strerror(errno);
+	if (!copy(fd, b, PART_ROOT, 0, b->parts[PART_ROOT].size) || fsync(fd) < 0)
+		why = strerror(errno);
+	else if (!reads_back(fd, b, PART_ROOT))
+		why = "the slot does not read back what was written";
+	close(fd);
+	return why;
+}
+
+/* The kernel file, whose first sector makes it one. */
+static const char *
+write_kernel(const char *path, const struct bundle *b, enum bundle_part part)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	const char *why = NULL;
+
+	if (fd < 0)
+		return strerror(errno);
+	if (!copy(fd, b, part, SECTOR, b->parts[part].size) || syncfs(fd) < 0 ||
+	    !copy(fd, b, part, 0, SECTOR) || syncfs(fd) < 0)
+		why = strerror(errno);
+	else if (!reads_back(fd, b, part))
+		why = "the kernel file does not read back what was written";
+	close(fd);
+	if (why)
+		unlink(path);
+	return why;
+}
+
+/* All kernel files of a slot, whole or not. */
+static bool
+remove_entries(char slot)
+{
+	DIR *d = opendir(ESP_ENTRIES);
+	bool good = d != NULL;
+
+	for (struct dirent *e; good && (e = readdir(d)) != NULL;)
+		good = !is_entry(e->d_name, slot) || unlinkat(dirfd(d), e->d_name, 0) == 0;
+	if (d) {
+		good = syncfs(dirfd(d)) == 0 && good;
+		closedir(d);
+	}
+	return good;
+}
+
+/* The slot's partition is there and large enough. */
+static const char *
+slot_device(char slot, uint64_t size, char device[PATH_MAX])
+{
+	if (slot == slot_running())
+		return "this slot runs";
+	if (!partition(slot == 'A' ? "slot-a" : "slot-b", device, PATH_MAX))
+		return "the slot's partition is missing";
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	off_t room = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	if (fd >= 0)
+		close(fd);
+	return room >= 0 && (uint64_t)room >= size ? NULL : "the version does not fit the slot";
+}
+
+enum fault
+slot_install(char slot, const struct bundle *b, const char **why)
 {
 	char device[PATH_MAX], path[PATH_MAX];
 
-	if (slot == slot_running())
-		return "this slot runs";
-	if (!partition(slot == 'A' ? "slot-a" : "slot-b", device, sizeof device))
-		return "the slot's partition is missing";
-	if (!remove_entries(slot))
-		return "the old kernel file cannot be removed";
-	const char *why = write_file(device, 0, b, PART_ROOT);
-	if (!why)
-		why = write_file(ESP_ENTRIES "/new.tmp", O_CREAT | O_TRUNC, b, slot == 'A' ? PART_A : PART_B);
-	if (why)
-		return why;
-	sync();
-	snprintf(path, sizeof path, ESP_ENTRIES "/obmen_%s-%c+3.efi", b->version, slot);
-	if (rename(ESP_ENTRIES "/new.tmp", path) < 0)
-		return strerror(errno);
-	sync();
-	return NULL;
+	snprintf(path, sizeof path, ESP_ENTRIES "/obmen_%s-%c+3.efi", b->release.version, slot);
+	*why = slot_device(slot, b->parts[PART_ROOT].size, device);
+	if (!*why && !remove_entries(slot))
+		*why = "the old kernel file cannot be removed";
+	if (!*why)
+		*why = write_root(device, b);
+	if (!*why)
+		*why = write_kernel(path, b, slot == 'A' ? PART_A : PART_B);
+	return *why ? FAULT_UPDATE_WRITE : FAULT_NONE;
 }
 
 bool
 slot_mark(char slot, const char *count)
 {
-	char name[NAME_MAX + 1], from[PATH_MAX], to[PATH_MAX];
+	char from[PATH_MAX], to[PATH_MAX];
+	struct slot s;
 
-	if (!slot_entry(slot, name))
+	if (!slot_look(slot, &s))
 		return false;
-	snprintf(from, sizeof from, ESP_ENTRIES "/%s", name);
-	name[strcspn(name, "+")] = '\0';
-	char *end = strstr(name, ".efi");
+	snprintf(from, sizeof from, ESP_ENTRIES "/%s", s.name);
+	s.name[strcspn(s.name, "+")] = '\0';
+	char *end = strstr(s.name, ".efi");
 	if (end)
 		*end = '\0';
-	snprintf(to, sizeof to, ESP_ENTRIES "/%s%s.efi", name, count ? count : "");
+	snprintf(to, sizeof to, ESP_ENTRIES "/%s%s.efi", s.name, count ? count : "");
 	return strcmp(from, to) == 0 || rename(from, to) == 0;
 }

@@ -7,25 +7,38 @@
 
 #include "update/bundle.h"
 
-#include <stdbool.h>
+#include <limits.h>
 
 #define ESP "/boot"
 #define ESP_ENTRIES ESP "/EFI/Linux"
 
+/* The kernel file of a slot. */
+struct slot {
+	char name[NAME_MAX + 1]; /* without folder */
+	bool good;               /* no count in the name */
+	unsigned left;           /* tries, when there is a count */
+	struct release release;
+};
+
 /* 'A' or 'B': the slot that runs; 0 when this is no box. */
 char slot_running(void);
 
-/* Mounts and unmounts the EFI partition at ESP. */
-bool slot_esp_mount(void);
+/* Mounts the EFI partition at ESP; for writing it is first repaired of what power cuts left: FAT has no
+ * journal, and renaming in it leaves two names of one file for a moment. */
+bool slot_esp_mount(bool writing);
 void slot_esp_unmount(void);
 
-/* The kernel file of a slot, name only; the bytes of `name` hold NAME_MAX + 1. False: there is none. */
-bool slot_entry(char slot, char *name);
+/* The whole kernel file of a slot; of several the one without a count. False: there is none. The EFI
+ * partition is mounted. */
+bool slot_look(char slot, struct slot *);
 
-/* Writes the bundle into a slot that does not run: takes its kernel file away, writes and reads back the
- * root, then the kernel file with three tries. After a power cut at any moment the running slot's kernel
- * file is as it was. NULL, or what went wrong. The EFI partition is mounted. */
-const char *slot_install(char slot, const struct bundle *b);
+/*
+ * Writes the bundle into a slot that does not run: takes its kernel files away, writes and reads back
+ * the root, then the kernel file. Its first sector is written last, alone: until then nothing takes it
+ * for a kernel, so that the power may go at any moment. The slot that runs is never touched. FAULT_NONE or
+ * UPDATE_WRITE with what went wrong. The EFI partition is mounted for writing.
+ */
+enum fault slot_install(char slot, const struct bundle *, const char **why);
 
 /* Renames a slot's kernel file: with a count ("+0") or, for NULL, as good. */
 bool slot_mark(char slot, const char *count);
