@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "lib/log.h"
 #include "store/sqlite.h"
+#include "store/sqlite_log.h"
 #include "store/sqlite_schema.h"
 
 #define LOG_PAGES_IDLE 256  /* 1 MiB: fewer are not worth the two fsyncs */
@@ -85,7 +86,8 @@ database_open(struct store *s)
 
 	if (snprintf(path, sizeof path, "%s/store.db", s->directory) >= (int)sizeof path)
 		return false;
-	int rc = sqlite3_open_v2(path, &s->db, flags, NULL);
+	const char *vfs = sqlite_log_vfs(!s->options.undurable);
+	int rc = vfs ? sqlite3_open_v2(path, &s->db, flags, vfs) : SQLITE_NOMEM;
 	if (rc != SQLITE_OK) {
 		store_trouble(s, rc);
 		return false;
@@ -97,8 +99,8 @@ database_open(struct store *s)
 	return run(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 	              "PRAGMA wal_autocheckpoint = 0;"
 	              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -5120;"
-	              "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF") &&
-	       run(s, s->options.undurable ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL");
+	              "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;"
+	              "PRAGMA synchronous = FULL");
 }
 
 static bool

@@ -27,6 +27,7 @@
 #define CHANGES_MAX 4096
 #define NAMES_MAX 64
 #define LARGE 100000 /* does not fit a row */
+#define BLOCK 4096   /* of a disk: between two of them a write can be cut, too */
 
 /* The sanitizers are there for the cleaning up, which is the same after many cuts. */
 #ifdef __SANITIZE_ADDRESS__
@@ -235,11 +236,19 @@ pwrite64(int fd, const void *data, size_t len, off64_t at)
 {
 	int file = file_of(fd);
 
-	if (file >= 0) {
+	if (file < 0)
+		return syscall(SYS_pwrite64, fd, data, len, at);
+	for (size_t done = 0; done < len;) {
+		size_t piece = BLOCK - (size_t)((at + (off64_t)done) % BLOCK);
+		piece = piece < len - done ? piece : len - done;
 		one_call();
-		note_change(file, at, len);
+		note_change(file, at + (off64_t)done, piece);
+		long n = syscall(SYS_pwrite64, fd, (const char *)data + done, piece, at + (off64_t)done);
+		if (n <= 0)
+			return done ? (ssize_t)done : n;
+		done += (size_t)n;
 	}
-	return syscall(SYS_pwrite64, fd, data, len, at);
+	return (ssize_t)len;
 }
 
 ssize_t
