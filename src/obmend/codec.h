@@ -145,7 +145,7 @@ struct codec {
 	struct job jobs[JOBS_MAX];
 	struct job *free;
 	uint64_t generation;
-	unsigned in_flight, sliced;
+	unsigned in_flight, sliced, signing; /* jobs: all, large ones in turns, at the signer */
 	struct job_queue turns;   /* large jobs under way: one slice each, in turn */
 	struct job_queue waiting; /* large jobs that have not begun */
 	struct event *turn;       /* pending while `turns` is not empty */

@@ -173,6 +173,7 @@ job_answered(struct codec *c, uint64_t id, enum job_wait wait)
 	if (!job->kind || job->id != id || job->wait != wait)
 		return NULL;
 	stats_stage(&c->stats, stages[wait], when_monotonic() - job->since);
+	c->signing -= wait == WAIT_SIGNER;
 	job->wait = WAIT_NOTHING;
 	return job;
 }
@@ -182,6 +183,7 @@ job_wait_for(struct job *job, enum job_wait wait)
 {
 	job->wait = wait;
 	job->since = when_monotonic();
+	job->codec->signing += wait == WAIT_SIGNER;
 }
 
 void
@@ -192,6 +194,7 @@ job_end(struct job *job)
 	if (job->wait == WAIT_TURN)
 		queue_remove(job->sliced ? &c->turns : &c->waiting, job);
 	c->sliced -= job->sliced;
+	c->signing -= job->wait == WAIT_SIGNER;
 	if (job->kind->clean)
 		job->kind->clean(job);
 	parse_end(&job->parse, &c->parsers);

@@ -147,6 +147,7 @@ receive_send(struct job *job)
 	if (r.fault == FAULT_NONE && fill_body[job->message.type])
 		fill_body[job->message.type](job, &r);
 	fill_answer(job, &r);
+	r.coming = job->codec->signing;
 	bool ok = fill_large(job, &r, fds, &nfds) && !job->no_memory;
 	if (!ok) {
 		while (nfds > 0)

@@ -17,6 +17,7 @@
 
 #define TIMER_MAX (60 * WHEN_SECOND) /* the wall clock may be set meanwhile */
 #define IDLE_PAUSE_MS 100            /* the log is looked at this long after a commit */
+#define GATHER_MS 3                  /* the longest that a message waits for others */
 #define TROUBLE_PAUSE (5 * WHEN_SECOND) /* before what could not be written is tried again */
 #define EXPIRE_ROUND 64
 #define REFUSED_COUNT 1000
@@ -68,6 +69,7 @@ store_batch(struct store_role *r)
 	event_active(r->turn, EV_TIMEOUT, 0);
 	enum fault f = r->backend->begin(r->store, when_now());
 	r->batch = f == FAULT_NONE;
+	r->begun = when_monotonic();
 	r->troubled = f != FAULT_NONE;
 	return f;
 }
@@ -113,6 +115,7 @@ commit(struct store_role *r)
 
 	histogram_add(&r->commit, when_monotonic() - started);
 	r->batch = false;
+	r->gathered = 0;
 	r->counts.batches++;
 	r->counts.commits_failed += f != FAULT_NONE;
 	r->troubled = f != FAULT_NONE;
@@ -122,6 +125,27 @@ commit(struct store_role *r)
 		r->idle_batches = r->counts.batches;
 		evtimer_add(r->idle, &idle_pause);
 	}
+}
+
+/*
+ * A sync costs as much as several messages. While the codecs have more messages at their signers than
+ * the batch holds, it waits for some of them: never for all, so that signers and disk work at the same
+ * time; never long; and not when anything else is in it. Who sends one message at a time never waits.
+ */
+static bool
+more_is_coming(struct store_role *r)
+{
+	static const struct timeval wait = {0, GATHER_MS * 1000};
+	unsigned coming = 0;
+
+	for (unsigned i = 0; i < ROLE_INDEX_MAX; i++)
+		coming += r->coming[i];
+	if (r->gathered == 0 || coming <= r->gathered || r->gathered != r->outbox.count)
+		return false;
+	if (when_monotonic() - r->begun < GATHER_MS * WHEN_SECOND / 1000)
+		return evtimer_pending(r->gather, NULL) || evtimer_add(r->gather, &wait) == 0;
+	memset(r->coming, 0, sizeof r->coming); /* they did not come */
+	return false;
 }
 
 /* The end of a turn: start what is due, commit everything at once, let the answers leave. */
@@ -137,6 +161,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (due && !store_batch(r))
 		store_pump(r, now);
 	r->pump = false;
+	if (r->batch && more_is_coming(r))
+		return;
 	if (r->batch)
 		commit(r);
 	else
@@ -220,6 +246,8 @@ release(struct store_role *r)
 		event_free(r->timer);
 	if (r->idle)
 		event_free(r->idle);
+	if (r->gather)
+		event_free(r->gather);
 	stamps_free(r);
 	archive_free(r);
 	outbox_free(&r->outbox);
@@ -292,7 +320,8 @@ store_start(struct self *self)
 	r->turn = event_new(self->base, -1, 0, on_turn, r);
 	r->timer = evtimer_new(self->base, on_timer, r);
 	r->idle = evtimer_new(self->base, on_idle, r);
-	if (!r->turn || !r->timer || !r->idle || !stamps_start(r) || !archive_start(r))
+	r->gather = evtimer_new(self->base, on_turn, r);
+	if (!r->turn || !r->timer || !r->idle || !r->gather || !stamps_start(r) || !archive_start(r))
 		return false;
 	recover(r);
 	return true;

@@ -69,6 +69,8 @@ store_on_receive(struct self *self, struct peer from, struct ipc_frame *f)
 		return;
 	}
 	reply.fault = store_batch(r);
+	r->gathered++;
+	r->coming[from.index] = (unsigned)w.coming;
 	if (!reply.fault)
 		r->backend->receive(r->store, &in, &reply);
 	count(&r->counts, &w, &reply);

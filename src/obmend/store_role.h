@@ -76,7 +76,11 @@ struct store_role {
 	struct event *turn;  /* the end of this loop turn */
 	struct event *timer; /* deliveries, expiry, deadlines */
 	struct event *idle;  /* tidying the log */
+	struct event *gather; /* the batch has waited long enough for more messages */
 	bool batch, pump;
+	when begun;          /* the batch; monotonic */
+	unsigned gathered;   /* messages in it */
+	unsigned coming[ROLE_INDEX_MAX]; /* what each codec said last (wire_receive) */
 	bool troubled;       /* the last batch failed: not again at once */
 	struct store_outbox outbox;
 	struct store_job *jobs;

@@ -38,7 +38,8 @@ LAYOUT(wire_receive, BOOL(wire_receive, answered), BELOW(wire_receive, fault, FA
     BOOL(wire_receive, error_has_guid), GUID(wire_receive, error_guid),
     BELOW(wire_receive, error_type, ERROR_EXTERNAL + 1), STRING(wire_receive, error_text),
     STRUCT(wire_receive, body, wire_body_layout), BOOL(wire_receive, has_answer),
-    GUID(wire_receive, answer_guid), BYTES(wire_receive, answer));
+    GUID(wire_receive, answer_guid), BYTES(wire_receive, answer),
+    NUMBER(wire_receive, coming));
 LAYOUT(wire_receive_reply, BELOW(wire_receive_reply, outcome, RECEIVE_TEMPORARY + 1),
     BELOW(wire_receive_reply, fault, FAULT_COUNT), BYTES(wire_receive_reply, answer),
     STRUCT(wire_receive_reply, status, wire_status_layout));

@@ -137,6 +137,7 @@ struct wire_receive {
 	bool has_answer;
 	struct guid answer_guid;          /* zero when the answer is the empty result */
 	struct wire_bytes answer;         /* the SOAP text that will leave */
+	uint64_t coming;                  /* messages that this codec has at its signer */
 };
 
 enum receive_outcome {
