@@ -14,8 +14,8 @@ enum language { LANGUAGE_BG, LANGUAGE_EN };
  * ID gives the enumerator FAULT_ID. A detail (name, limit, the peer's own words) follows `what` in
  * parentheses.
  * Groups by letter: H transport (HTTP, TLS), X XML and SOAP, S signature, P participants and
- * register, D document and message rules, T store, Q queue and delivery, C configuration, U use of
- * the tools, B the box and its updates.
+ * register, D document and message rules, T store, Q queue and delivery, N the way to a
+ * participant (participant test), C configuration, U use of the tools, B the box and its updates.
  */
 enum fault {
 	FAULT_NONE = 0,

@@ -172,6 +172,7 @@ new_connection(struct http_origin *o)
 		return NULL;
 	c->origin = o;
 	c->fd = -1;
+	c->named = c->connected = c->secured = WHEN_NONE;
 	TAILQ_INSERT_TAIL(&o->busy, c, entry);
 	o->open++;
 	return c;
@@ -267,9 +268,15 @@ http_call_finish(struct http_call *call, enum http_stage stage, bool timed_out)
 	    .detail = call->detail,
 	    .peer_certificate = c->certificate,
 	    .peer_certificate_len = c->certificate_len,
+	    .error = c->error,
+	    .alert = c->alert,
+	    .address = c->address,
 	    .started = call->started,
 	    .sent = call->sent,
 	    .ended = when_now(),
+	    .named = c->used ? WHEN_NONE : c->named,
+	    .connected = c->used ? WHEN_NONE : c->connected,
+	    .secured = c->used ? WHEN_NONE : c->secured,
 	};
 
 	event_del(call->timer);
@@ -330,7 +337,8 @@ http_call_new(struct http_client *client, const struct http_request *r, http_don
 	}
 	*call = (struct http_call){.client = client, .done = done, .accept = r->accept,
 	    .arg = arg, .body_fd = r->body_fd, .body_size = r->body_size,
-	    .answer_max = r->answer_max, .answer_fd = r->answer_fd,
+	    .answer_max = r->answer_max, .answer_fd = r->answer_fd, .fresh = r->fresh,
+	    .unresumed = r->fresh,
 	    .sent = WHEN_NONE, .answer.max = r->answer_max};
 	if (!http_request_parse(call, r, host, port, why) || !copy_body(call, r) ||
 	    !(call->timer = evtimer_new(client->base, http_call_timer_cb, call)) ||

@@ -51,6 +51,7 @@ struct http_request {
 	int body_fd;                /* a file, taken; -1 = none */
 	uint64_t body_size;
 	size_t answer_max;          /* bytes of the answer's body */
+	bool fresh;                 /* a connection of its own with a whole handshake: for tests */
 	int answer_fd;              /* answer goes here instead of to memory; borrowed; -1 = memory */
 };
 
@@ -76,7 +77,12 @@ struct http_result {
 	const char *detail;         /* in words: "connection refused", "certificate expired", ... */
 	const uint8_t *peer_certificate; /* DER of the server's certificate, NULL before TLS */
 	size_t peer_certificate_len;
+	int error;                  /* errno of a connection that failed; ENOENT: there is no such name,
+	                             * EAGAIN: no name server answers; 0 = other trouble */
+	int alert;                  /* by which the server ended the handshake; 0 = by none */
+	const char *address;        /* the one tried last; "" before the name was found */
 	when started, sent, ended;
+	when named, connected, secured; /* of a new connection; WHEN_NONE: not reached, or reused */
 };
 
 /* Called exactly once per call, never from inside http_call_new. Everything is valid until it

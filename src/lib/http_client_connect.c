@@ -54,7 +54,7 @@ is_address(const char *host)
 }
 
 static SSL *
-make_ssl(const struct http_origin *o)
+make_ssl(const struct http_origin *o, bool unresumed)
 {
 	SSL *ssl = SSL_new(o->tls);
 	bool ok = ssl != NULL, address = is_address(o->host);
@@ -71,7 +71,7 @@ make_ssl(const struct http_origin *o)
 		return NULL;
 	}
 	SSL_set_app_data(ssl, (void *)o); /* for the sessions that the server gives */
-	if (o->session)
+	if (o->session && !unresumed)
 		SSL_set_session(ssl, o->session);
 	return ssl;
 }
@@ -95,6 +95,7 @@ tls_event_cb(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	if (what & BEV_EVENT_CONNECTED) {
 		keep_certificate(c);
+		c->secured = when_now();
 		c->stage = HTTP_SEND;
 		http_exchange_begin(c);
 		return;
@@ -104,6 +105,7 @@ tls_event_cb(struct bufferevent *bev, short what, void *arg)
 	/* A session that does not work any more must not spoil the next try. */
 	SSL_SESSION_free(c->origin->session);
 	c->origin->session = NULL;
+	c->alert = tls_alert_number(error);
 	if (!error && what & BEV_EVENT_ERROR && saved && SSL_get_verify_result(c->ssl) == X509_V_OK)
 		fail(c, strerror(saved));
 	else
@@ -128,7 +130,7 @@ begin_tls(struct http_connection *c)
 
 	c->stage = HTTP_TLS;
 	ERR_clear_error();
-	c->ssl = make_ssl(c->origin);
+	c->ssl = make_ssl(c->origin, c->call->unresumed);
 	if (c->ssl)
 		c->bev = bufferevent_openssl_socket_new(client->base, c->fd, c->ssl,
 		    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
@@ -177,6 +179,7 @@ connected_cb(evutil_socket_t fd, short what, void *arg)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error == 0) {
+		c->connected = when_now();
 		if (c->origin->tls)
 			begin_tls(c);
 		else
@@ -193,7 +196,11 @@ static int
 try_address(struct http_connection *c, const struct evutil_addrinfo *a)
 {
 	int on = 1;
+	const void *number = a->ai_family == AF_INET6 ?
+	    (const void *)&((const struct sockaddr_in6 *)(const void *)a->ai_addr)->sin6_addr :
+	    (const void *)&((const struct sockaddr_in *)(const void *)a->ai_addr)->sin_addr;
 
+	inet_ntop(a->ai_family, number, c->address, sizeof c->address);
 	c->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return errno;
@@ -222,7 +229,8 @@ next_address(struct http_connection *c, int last_error)
 		if (last_error == 0)
 			return;
 	}
-	fail(c, strerror(last_error ? last_error : EADDRNOTAVAIL));
+	c->error = last_error ? last_error : EADDRNOTAVAIL;
+	fail(c, strerror(c->error));
 }
 
 /* Name */
@@ -260,10 +268,13 @@ resolved_cb(int result, struct evutil_addrinfo *addresses, void *arg)
 	free(l);
 	c->addresses = c->next_address = addresses;
 	if (result != 0 || !addresses) {
+		bool unknown = result == 0 || result == EVUTIL_EAI_NONAME || result == EVUTIL_EAI_NODATA;
+		c->error = unknown ? ENOENT : EAGAIN;
 		fail(c, name_trouble(result));
 		return;
 	}
 	c->stage = HTTP_CONNECT;
+	c->named = when_now();
 	next_address(c, 0);
 }
 

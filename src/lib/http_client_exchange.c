@@ -370,8 +370,10 @@ lost(struct http_connection *c, unsigned long error, int error_number)
 	else
 		http_call_detail(call, "%s%s", tls_reason_of(NULL, error, reason, sizeof reason),
 		    call->answer_begun ? " in the middle of its answer" : "");
-	if (!c->used && !call->answer_begun && tls_handshake_alert(error))
+	if (!c->used && !call->answer_begun && tls_handshake_alert(error)) {
 		stage = HTTP_TLS;
+		c->alert = tls_alert_number(error);
+	}
 	if (c->used && !call->answer_begun && !body_left(call) && !call->fresh)
 		http_call_again(call);
 	else

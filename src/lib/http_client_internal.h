@@ -13,6 +13,7 @@
 #define HTTP_CONNECT HTTP_METHOD_CONNECT
 #include <http_parser.h>
 #undef HTTP_CONNECT
+#include <netinet/in.h>
 #include <sys/queue.h>
 #include "lib/http_client.h"
 
@@ -65,6 +66,9 @@ struct http_connection {
 	struct event *idle_timer;
 	uint8_t *certificate;
 	size_t certificate_len;
+	when named, connected, secured;
+	int error, alert;
+	char address[INET6_ADDRSTRLEN];
 	http_parser parser;
 };
 
@@ -88,6 +92,7 @@ struct http_call {
 	int answer_fd;
 	/* progress */
 	bool fresh;         /* second try: only a new connection will do */
+	bool unresumed;     /* with a whole handshake, too */
 	bool holding;       /* waits for 100 Continue */
 	uint64_t put;       /* bytes of the body given to the connection */
 	uint64_t drained;   /* bytes of head and body that left */

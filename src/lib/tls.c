@@ -36,15 +36,25 @@ verify_cb(int ok, X509_STORE_CTX *ctx)
 	}
 }
 
-/* The place in a context where its set of revoked certificates is found. */
-static int
-revoked_index(void)
-{
-	static int index = -1;
+/* The places in a context where its set of revoked certificates and its findings lie. */
+enum { PLACE_REVOKED, PLACE_FINDINGS, PLACES };
 
-	if (index < 0)
-		index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	return index;
+static int
+place(int which)
+{
+	static int index[PLACES] = {-1, -1};
+
+	if (index[which] < 0)
+		index[which] = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	return index[which];
+}
+
+static void *
+placed(X509_STORE_CTX *ctx, int which)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	return ssl ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), place(which)) : NULL;
 }
 
 /* The set may have changed since the context was made: it is asked anew for every certificate. */
@@ -52,16 +62,55 @@ static int
 verify_revoked_cb(int ok, X509_STORE_CTX *ctx)
 {
 	ok = verify_cb(ok, ctx);
-	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
 	X509 *x = X509_STORE_CTX_get_current_cert(ctx);
-	struct revocations *const *set =
-	    ssl ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), revoked_index()) : NULL;
+	struct revocations *const *set = placed(ctx, PLACE_REVOKED);
 
 	if (!ok || !set || !x || X509_STORE_CTX_get_error_depth(ctx) != 0 ||
 	    revocations_find(*set, x) == WHEN_NONE)
 		return ok;
 	X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_REVOKED);
 	return 0;
+}
+
+static unsigned
+finding_of(int error)
+{
+	switch (error) {
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return TLS_FOUND_EXPIRED;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_FOUND_NOT_YET;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_FOUND_NAME;
+	case X509_V_ERR_CERT_REVOKED:
+		return TLS_FOUND_REVOKED;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+		return TLS_FOUND_CHAIN;
+	default:
+		return TLS_FOUND_OTHER;
+	}
+}
+
+/* Notes what the strict check would have refused, and lets the handshake go on. */
+static int
+findings_cb(int ok, X509_STORE_CTX *ctx)
+{
+	struct tls_findings *f = placed(ctx, PLACE_FINDINGS);
+
+	if (verify_revoked_cb(ok, ctx))
+		return 1;
+	int error = X509_STORE_CTX_get_error(ctx);
+	if (!f->bits)
+		snprintf(f->words, sizeof f->words, "%s", X509_verify_cert_error_string(error));
+	f->bits |= finding_of(error);
+	X509_STORE_CTX_set_error(ctx, X509_V_OK);
+	return 1;
 }
 
 /* The holder of the key still proves itself; who issued its certificate does not count. */
@@ -143,9 +192,11 @@ set_trust(SSL_CTX *ctx, const struct tls_options *o)
 	    SSL_VERIFY_PEER;
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 
-	SSL_CTX_set_verify(ctx, mode, o->verify_chain ? verify_revoked_cb : accept_any_cb);
+	SSL_CTX_set_verify(ctx, mode, o->findings ? findings_cb :
+	    o->verify_chain ? verify_revoked_cb : accept_any_cb);
 	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
-	SSL_CTX_set_ex_data(ctx, revoked_index(), (void *)(uintptr_t)o->revoked);
+	SSL_CTX_set_ex_data(ctx, place(PLACE_REVOKED), (void *)(uintptr_t)o->revoked);
+	SSL_CTX_set_ex_data(ctx, place(PLACE_FINDINGS), o->findings);
 	if (!o->ca_file)
 		return !o->verify_chain || refuse("find the CA", NULL);
 	if (!SSL_CTX_load_verify_file(ctx, o->ca_file))

@@ -15,6 +15,22 @@ EVP_PKEY *tls_remote_key(X509 *certificate, unsigned certificate_index, int sync
 
 struct revocations;
 
+/* What is wrong with a server's certificate: bits. */
+enum {
+	TLS_FOUND_CHAIN = 1,    /* not issued by an authority of ours */
+	TLS_FOUND_EXPIRED = 2,
+	TLS_FOUND_NOT_YET = 4,
+	TLS_FOUND_NAME = 8,
+	TLS_FOUND_REVOKED = 16,
+	TLS_FOUND_OTHER = 32,   /* words holds which */
+	TLS_FOUND_ALL = 64,     /* above every bit */
+};
+
+struct tls_findings {
+	unsigned bits;
+	char words[128]; /* of the first one */
+};
+
 enum tls_side { TLS_SERVER, TLS_CLIENT };
 
 struct tls_options {
@@ -26,6 +42,9 @@ struct tls_options {
 	struct revocations *const *revoked; /* looked at in every handshake; may be NULL, and so may what it
 	                                     * points to; must outlive the context */
 	bool verify_chain;      /* off: any certificate is taken, still demanded from clients */
+	/* For tests of a peer, NULL otherwise: whatever is wrong with its certificate is added here and the
+	 * handshake goes on. The caller clears it before, and decides after. Must outlive the context. */
+	struct tls_findings *findings;
 };
 
 /*
@@ -46,5 +65,7 @@ const char *tls_reason_of(SSL *, unsigned long error, char *out, size_t size);
 /* True for a fatal alert by which the other side ends a handshake. On TLS 1.3 a server may send it
  * after the client is done: then nothing that the client had sent was read. */
 bool tls_handshake_alert(unsigned long error);
+/* The number of the alert that the other side sent (RFC 8446 section 6); 0 when it sent none. */
+int tls_alert_number(unsigned long error);
 
 #endif

@@ -87,6 +87,14 @@ alert_of(unsigned long error)
 	return reason - SSL_AD_REASON_OFFSET;
 }
 
+int
+tls_alert_number(unsigned long error)
+{
+	int alert = alert_of(error);
+
+	return alert > 0 ? alert : 0;
+}
+
 bool
 tls_handshake_alert(unsigned long error)
 {

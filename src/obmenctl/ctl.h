@@ -163,6 +163,8 @@ enum exit_status run_verify(struct ctl *, struct command *);
 enum exit_status run_confirmed(struct ctl *, struct command *);
 /* The file, if one is named, goes along as a descriptor. */
 enum exit_status run_update(struct ctl *, struct command *);
+/* Fails when a step of the way failed. */
+enum exit_status run_participant_test(struct ctl *, struct command *);
 enum exit_status run_help(struct ctl *, struct command *);
 
 /* Each prints the answer of its verb for people. */

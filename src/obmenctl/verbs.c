@@ -122,6 +122,10 @@ static const struct option_row participants_options[] = {
     END};
 static const struct positional_row participant_positional[] = {
     {"participant", PLACE_REQUEST, {"УЧАСТНИК", "PARTICIPANT"}, true, false}, END_POSITIONAL};
+static const struct option_row test_options[] = {
+    {"from", "from", PLACE_REQUEST, OPTION_TEXT, NULL, {"УЧАСТНИК", "PARTICIPANT"},
+        {"от чие име, ако възелът обслужва няколко", "in whose name, when the node serves several"}, false},
+    END};
 static const struct option_row limit_options[] = {
     {"limit", "limit", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
         {"най-много толкова", "at most so many"}, false},
@@ -254,6 +258,11 @@ const struct verb_row verb_rows[] = {
         {"търси по част от името, ЕИК, GUID или адрес",
             "looks by part of the name, EIK, GUID or host"},
         {"obmenctl participant find пример", "obmenctl participant find example"}},
+    {{"participant", "test"}, test_options, participant_positional, "participant.test",
+        run_participant_test, NULL,
+        {"изпитва пътя до участник: име, връзка, TLS, сертификат, Submit",
+            "tests the way to a participant: name, link, TLS, certificate, Submit"},
+        {"obmenctl participant test 000695089", "obmenctl participant test 000695089"}},
     {{"register", "show"}, none, no_positional, "register.show", NULL, render_register,
         {"копието на регистъра: брой, възраст, източник",
             "the copy of the register: count, age, source"},

@@ -2,7 +2,7 @@
  * The codec role: everything that reads or writes XML. It holds no key, no file, no socket to the
  * outside; what it reads is hostile.
  */
-#include "obmend/codec.h"
+#include "obmend/codec_probe.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -201,6 +201,13 @@ on_stamp_answer(struct self *self, struct peer from, struct ipc_frame *f)
 }
 
 static void
+on_probed(struct self *self, struct peer from, struct ipc_frame *f)
+{
+	(void)from;
+	probe_answered(self->state, f);
+}
+
+static void
 on_receive_reply(struct self *self, struct peer from, struct ipc_frame *f)
 {
 	struct wire_receive_reply r;
@@ -299,6 +306,8 @@ on_query(struct self *self, struct peer from, struct ipc_frame *f)
 
 	if (verb && strcmp(verb, "document.detach") == 0) {
 		detach_start(self->state, from, f, query);
+	} else if (verb && strcmp(verb, "participant.test") == 0) {
+		probe_start(self->state, from, f, query);
 	} else {
 		json_t *reply = json_pack("{s:b, s:s}", "ok", 0, "fault", fault_code(FAULT_USAGE));
 		wire_send_json(self->peers[from.role][from.index], WIRE_QUERY_REPLY, f->id, reply,
@@ -320,6 +329,7 @@ static const struct role_message messages[] = {
     {ROLE_STORE, WIRE_STAMP, on_stamp},
     {ROLE_STORE, WIRE_SEAL, on_seal},
     {ROLE_COURIER, WIRE_STAMP_ANSWER, on_stamp_answer},
+    {ROLE_COURIER, WIRE_PROBED, on_probed},
     {ROLE_CONTROL, WIRE_QUERY, on_query},
 };
 

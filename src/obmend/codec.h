@@ -62,7 +62,12 @@ struct inbound {
 	struct buf details;
 };
 
+/* Who else than the store learns what became of a job, and how. */
+typedef void (*composed_cb)(struct job *, const struct wire_composed *, int fd); /* takes fd */
+typedef void (*answered_cb)(struct job *, enum answer_kind, enum fault, const char *detail);
+
 struct compose {
+	composed_cb told;          /* NULL: the store */
 	struct wire_compose asked; /* strings and bytes copied */
 	int attachments;           /* descriptor, or -1 */
 	int output;                /* descriptor, or -1 */
@@ -70,6 +75,8 @@ struct compose {
 };
 
 struct answer {
+	answered_cb told;         /* NULL: the store */
+	json_t *report;           /* of who is told; owned */
 	struct wire_answer asked; /* strings and bytes copied; body unused */
 	bool looked_up;
 };
@@ -199,6 +206,13 @@ void inbound_start(struct codec *, struct peer, struct ipc_frame *);
 void inbound_stored(struct job *, const struct wire_receive_reply *);
 void compose_start(struct codec *, struct peer, struct ipc_frame *);
 void answer_start(struct codec *, struct peer, struct ipc_frame *);
+/* The same work for others than the store (codec_probe.c). The callback is called once, then the job
+ * ends; no place for a job counts as a temporary failure: for answer_for false, with report not taken.
+ * The body's descriptor, if any, is the frame's first. */
+void compose_for(struct codec *, struct peer origin, uint64_t id, const struct wire_compose *,
+                 composed_cb);
+bool answer_for(struct codec *, struct peer origin, uint64_t id, const struct wire_answer *,
+                struct ipc_frame *, answered_cb, json_t *report);
 void detach_start(struct codec *, struct peer, struct ipc_frame *, const json_t *query);
 
 /* codec_seal.c */

@@ -51,6 +51,10 @@ tell(struct job *job, enum answer_kind kind, enum fault fault, const char *detai
 	};
 	int fd = -1;
 
+	if (job->answer.told) {
+		job->answer.told(job, kind, fault, detail);
+		return;
+	}
 	c->stats.answers[kind]++;
 	stats_fault(&c->stats, fault);
 	fill_proof(job, &w.proof);
@@ -203,11 +207,18 @@ answer_looked_up(struct job *job, bool asked)
 	read_body(job);
 }
 
+static void
+answer_clean(struct job *job)
+{
+	json_decref(job->answer.report);
+}
+
 static const struct job_kind answer_kind = {
     .name = "answer",
     .run = answer_run,
     .looked_up = answer_looked_up,
     .trouble = answer_trouble,
+    .clean = answer_clean,
 };
 
 /* No place for a job: the outcome is unknown, which is what the store is told. */
@@ -229,6 +240,34 @@ pass_on(struct codec *c, const struct wire_answer *a, struct ipc_frame *f)
 	codec_send(c, (struct peer){ROLE_STORE, 0}, WIRE_ANSWERED, f->id, &w, &fd, fd >= 0);
 }
 
+static void
+start(struct job *job, const struct wire_answer *w, struct ipc_frame *f)
+{
+	job->answer.asked = *w;
+	job->answer.asked.body = (struct wire_body){0};
+	job->answer.asked.url = job->proof.address = job_strdup(job, w->url);
+	job->answer.asked.tls_certificate = job->proof.tls_certificate =
+	    job_bytes(job, w->tls_certificate);
+	if (!body_take(&job->body, &w->body, f, 0) || job->no_memory)
+		job_trouble(job, FAULT_INTERNAL, "no memory");
+	else
+		read_body(job);
+}
+
+bool
+answer_for(struct codec *c, struct peer origin, uint64_t id, const struct wire_answer *w,
+    struct ipc_frame *f, answered_cb told, json_t *report)
+{
+	struct job *job = job_new(c, &answer_kind, origin, id);
+
+	if (!job)
+		return false;
+	job->answer.told = told;
+	job->answer.report = report;
+	start(job, w, f);
+	return true;
+}
+
 void
 answer_start(struct codec *c, struct peer from, struct ipc_frame *f)
 {
@@ -246,13 +285,5 @@ answer_start(struct codec *c, struct peer from, struct ipc_frame *f)
 		pass_on(c, &w, f);
 		return;
 	}
-	job->answer.asked = w;
-	job->answer.asked.body = (struct wire_body){0};
-	job->answer.asked.url = job->proof.address = job_strdup(job, w.url);
-	job->answer.asked.tls_certificate = job->proof.tls_certificate =
-	    job_bytes(job, w.tls_certificate);
-	if (!body_take(&job->body, &w.body, f, 0) || job->no_memory)
-		job_trouble(job, FAULT_INTERNAL, "no memory");
-	else
-		read_body(job);
+	start(job, &w, f);
 }

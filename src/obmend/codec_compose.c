@@ -24,7 +24,9 @@ send_composed(struct job *job, const struct wire_composed *w, int fd)
 	uint64_t kind = job->compose.asked.kind < DELIVERY_KIND_COUNT ? job->compose.asked.kind : 0;
 
 	c->stats.composed[kind][w->outcome]++;
-	if (!codec_send(c, job->origin, WIRE_COMPOSED, job->origin_id, w, &fd, fd >= 0))
+	if (job->compose.told)
+		job->compose.told(job, w, fd);
+	else if (!codec_send(c, job->origin, WIRE_COMPOSED, job->origin_id, w, &fd, fd >= 0))
 		log_warning("codec.composed-lost", "job=%s", job->kind->name);
 }
 
@@ -329,6 +331,35 @@ begin(struct job *job)
 	}
 }
 
+static void
+start(struct job *job, const struct wire_compose *w, struct ipc_frame *f)
+{
+	take(job, w, f);
+	if (job->no_memory)
+		job_trouble(job, FAULT_INTERNAL, "no memory");
+	else if (!job->codec->snapshot)
+		job_trouble(job, FAULT_REGISTER_EMPTY, NULL);
+	else
+		begin(job);
+}
+
+void
+compose_for(struct codec *c, struct peer origin, uint64_t id, const struct wire_compose *w,
+    composed_cb told)
+{
+	struct ipc_frame none = {.nfds = 0};
+	struct job *job = job_new(c, &compose_kind, origin, id), nobody = {.codec = c, .origin = origin,
+	    .origin_id = id};
+	struct wire_composed busy = {.outcome = OUTCOME_TEMPORARY, .fault = FAULT_OVERLOADED};
+
+	if (!job) {
+		told(&nobody, &busy, -1);
+		return;
+	}
+	job->compose.told = told;
+	start(job, w, &none);
+}
+
 void
 compose_start(struct codec *c, struct peer from, struct ipc_frame *f)
 {
@@ -345,11 +376,5 @@ compose_start(struct codec *c, struct peer from, struct ipc_frame *f)
 		codec_send(c, from, WIRE_COMPOSED, f->id, &busy, NULL, 0);
 		return;
 	}
-	take(job, &w, f);
-	if (job->no_memory)
-		job_trouble(job, FAULT_INTERNAL, "no memory");
-	else if (!c->snapshot)
-		job_trouble(job, FAULT_REGISTER_EMPTY, NULL);
-	else
-		begin(job);
+	start(job, &w, f);
 }

@@ -46,6 +46,10 @@ static const struct argument save_arguments[] = {
     DOCUMENT, {"index", ARGUMENT_NUMBER, .low = 0, .high = 1000}, END};
 static const struct argument participant_arguments[] = {
     {"participant", ARGUMENT_TEXT, .required = true}, END};
+static const struct argument test_arguments[] = {
+    {"participant", ARGUMENT_PARTICIPANT, .required = true},
+    {"from", ARGUMENT_PARTICIPANT, .required = false},
+    END};
 static const struct argument participants_arguments[] = {
     {"limit", ARGUMENT_NUMBER, .low = 1, .high = CONTROL_SCAN_MAX},
     {"offset", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX},
@@ -96,6 +100,7 @@ const struct verb control_verbs[] = {
     {"participant.list", participants_arguments, participant_list, .seconds = 0},
     {"participant.show", participant_arguments, participant_show, .seconds = 0},
     {"participant.find", find_arguments, participant_find, .seconds = 0},
+    {"participant.test", test_arguments, .role = ROLE_CODEC, .seconds = 150, .changes = true},
     {"register.show", no_arguments, .role = ROLE_DIRECTORY},
     {"register.refresh", no_arguments, .role = ROLE_DIRECTORY, .seconds = 300, .changes = true},
     {"register.diff", no_arguments, .role = ROLE_DIRECTORY},

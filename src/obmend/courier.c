@@ -17,13 +17,16 @@
 #define STATUS_PEERS_MAX 200
 
 static SSL_CTX *
-make_context(struct self *self, unsigned certificate, bool legacy)
+make_context(struct self *self, unsigned certificate, int kind)
 {
+	struct courier *c = self->state;
+	bool probe = kind == COURIER_PROBE || kind == COURIER_PROBE_LEGACY;
 	struct tls_options o = {.side = TLS_CLIENT, .ca_file = self_conf(self)->ca_file,
-	    .crl_file = self_conf(self)->crl_file, .ciphers = self_conf(self)->tls_ciphers, .legacy = legacy,
-	    .revoked = &self->revoked, .verify_chain = true};
+	    .crl_file = self_conf(self)->crl_file, .ciphers = self_conf(self)->tls_ciphers,
+	    .legacy = kind >= COURIER_TLS_LEGACY, .revoked = &self->revoked, .verify_chain = true,
+	    .findings = probe ? &c->findings : NULL};
 
-	return tls_context(self->conf, certificate, self->sync_signer, &o);
+	return tls_context(self_conf(self), certificate, self->sync_signer, &o);
 }
 
 static bool
@@ -41,19 +44,18 @@ static bool
 make_contexts(struct self *self)
 {
 	struct courier *c = self->state;
-	const struct conf *conf = self->conf;
+	const struct conf *conf = self_conf(self);
+
+	int kinds = wants_legacy(conf) ? COURIER_TLS_COUNT : COURIER_TLS_LEGACY;
 
 	c->tls = calloc(conf->certificate_count + 1, sizeof *c->tls);
 	if (!c->tls)
 		return false;
 	for (unsigned n = 0; n < conf->certificate_count; n++) {
-		SSL_CTX **contexts = c->tls[n];
-		if (!(contexts[COURIER_TLS] = make_context(self, n, false)))
-			return false;
-		if (!wants_legacy(conf))
-			continue;
-		if (!(contexts[COURIER_TLS_LEGACY] = make_context(self, n, true)))
-			return false;
+		for (int kind = 0; kind < kinds; kind++) {
+			if (!(c->tls[n][kind] = make_context(self, n, kind)))
+				return false;
+		}
 	}
 	return true;
 }
@@ -61,7 +63,7 @@ make_contexts(struct self *self)
 static bool
 courier_open(struct self *self)
 {
-	const struct conf *conf = self->conf;
+	const struct conf *conf = self_conf(self);
 	struct http_client_options o = {.hosts_file = conf->hosts_file,
 	    .connections_per_origin = conf->peer_connections, .idle_seconds = IDLE_SECONDS,
 	    .connect_seconds = CONNECT_SECONDS, .progress_seconds = (unsigned)conf->send_timeout,
@@ -103,6 +105,7 @@ courier_stop(struct self *self)
 		return;
 	courier_drop_deliveries(c);
 	courier_drop_stamp(c);
+	courier_drop_probe(c);
 	if (c->http)
 		http_client_free(c->http);
 	for (unsigned i = 0; c->tls && i < self_conf(self)->certificate_count; i++) {
@@ -122,7 +125,7 @@ courier_reload(struct self *self)
 {
 	struct courier *c = self->state;
 
-	links_reload(&c->links, self->conf);
+	links_reload(&c->links, self_conf(self));
 	http_client_limit(c->http, self_conf(self)->peer_connections, (unsigned)self_conf(self)->send_timeout);
 }
 
@@ -184,6 +187,7 @@ courier_status(struct self *self)
 static const struct role_message messages[] = {
     {ROLE_STORE, WIRE_DELIVER, courier_on_deliver},
     {ROLE_CODEC, WIRE_STAMP_ASK, courier_on_stamp},
+    {ROLE_CODEC, WIRE_PROBE, courier_on_probe},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
     {ROLE_DIRECTORY, WIRE_TRUST, self_on_trust},
 };

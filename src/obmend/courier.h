@@ -6,13 +6,14 @@
 #include "lib/catalogue.h"
 #include "lib/histogram.h"
 #include "lib/http_client.h"
+#include "lib/tls.h"
 #include "obmend/courier_link.h"
 #include "obmend/role.h"
 #include "obmend/wire.h"
 #include "register/snapshot.h"
 
-/* Contexts by own certificate and by the peer's need of old TLS. */
-enum { COURIER_TLS, COURIER_TLS_LEGACY, COURIER_TLS_COUNT };
+/* Contexts by own certificate and by the peer's need of old TLS; those of tests refuse nothing. */
+enum { COURIER_TLS, COURIER_PROBE, COURIER_TLS_LEGACY, COURIER_PROBE_LEGACY, COURIER_TLS_COUNT };
 
 TAILQ_HEAD(delivery_list, delivery);
 
@@ -26,6 +27,8 @@ struct courier {
 	unsigned next_codec;                /* among equals */
 	uint64_t answered, undelivered, turned_away;
 	struct stamp_call *stamp;           /* under way, or NULL */
+	struct probe *probe;                /* under way, or NULL: one at a time */
+	struct tls_findings findings;       /* of its handshake */
 	uint64_t sent[DELIVERY_KIND_COUNT][2]; /* undelivered, answered */
 	uint64_t faults[FAULT_COUNT];
 	struct histogram exchange; /* from the beginning of a call to its end */
@@ -52,6 +55,10 @@ void courier_drop_deliveries(struct courier *);
 /* courier_stamp.c: handler of WIRE_STAMP_ASK. */
 void courier_on_stamp(struct self *, struct peer, struct ipc_frame *);
 void courier_drop_stamp(struct courier *);
+
+/* courier_probe.c: handler of WIRE_PROBE. */
+void courier_on_probe(struct self *, struct peer, struct ipc_frame *);
+void courier_drop_probe(struct courier *);
 
 /* courier_outcome.c: what became of it. */
 void courier_outcome(struct delivery *, const struct http_result *);

@@ -1,7 +1,9 @@
 #include "obmend/wire.h"
 
 #include "lib/catalogue.h"
+#include "lib/http_client.h"
 #include "lib/outcome.h"
+#include "lib/tls.h"
 #include "message/message.h"
 #include "message/signature.h"
 #include "obmend/role.h"
@@ -87,6 +89,19 @@ LAYOUT(wire_stamp_answer, NUMBER(wire_stamp_answer, sequence), HASH(wire_stamp_a
 LAYOUT(wire_stamped, NUMBER(wire_stamped, sequence), HASH(wire_stamped, digest),
     MOMENT(wire_stamped, at), BYTES(wire_stamped, token), STRING(wire_stamped, detail));
 
+LAYOUT(wire_probe, GUID(wire_probe, sender), GUID(wire_probe, recipient),
+    GUID(wire_probe, message_guid), GUID(wire_probe, document_guid),
+    STRUCT(wire_probe, body, wire_body_layout));
+LAYOUT(wire_probed, GUID(wire_probed, sender), GUID(wire_probed, recipient),
+    GUID(wire_probed, message_guid), GUID(wire_probed, document_guid),
+    BELOW(wire_probed, fault, FAULT_COUNT), BELOW(wire_probed, stage, HTTP_ANSWERED + 1),
+    BELOW(wire_probed, findings, TLS_FOUND_ALL), BELOW(wire_probed, error, 4096),
+    BELOW(wire_probed, alert, 256), BOOL(wire_probed, timed_out), STRING(wire_probed, detail),
+    STRING(wire_probed, url), STRING(wire_probed, address), BELOW(wire_probed, http_status, 1000),
+    MOMENT(wire_probed, started), MOMENT(wire_probed, named), MOMENT(wire_probed, connected),
+    MOMENT(wire_probed, secured), MOMENT(wire_probed, sent), MOMENT(wire_probed, ended),
+    BYTES(wire_probed, tls_certificate), STRUCT(wire_probed, body, wire_body_layout));
+
 static const struct layout *const layouts[WIRE_TYPE_COUNT - WIRE_OWN] = {
 	[WIRE_SPOOL - WIRE_OWN] = &wire_spool_layout,
 	[WIRE_SPOOL_REPLY - WIRE_OWN] = &wire_spool_reply_layout,
@@ -106,6 +121,8 @@ static const struct layout *const layouts[WIRE_TYPE_COUNT - WIRE_OWN] = {
 	[WIRE_ANSWERED - WIRE_OWN] = &wire_answered_layout,
 	[WIRE_SEAL - WIRE_OWN] = &wire_seal_layout,
 	[WIRE_SEALED - WIRE_OWN] = &wire_sealed_layout,
+	[WIRE_PROBE - WIRE_OWN] = &wire_probe_layout,
+	[WIRE_PROBED - WIRE_OWN] = &wire_probed_layout,
 	[WIRE_STAMP - WIRE_OWN] = &wire_stamp_layout,
 	[WIRE_STAMP_ASK - WIRE_OWN] = &wire_stamp_answer_layout,
 	[WIRE_STAMP_ANSWER - WIRE_OWN] = &wire_stamp_answer_layout,

@@ -53,6 +53,9 @@ enum wire_type {
 	/* store -> codec -> store: the signature of an archive */
 	WIRE_SEAL,          /* struct wire_seal */
 	WIRE_SEALED,        /* struct wire_sealed */
+	/* codec -> courier -> codec: a test of the way to a participant, under control's query id */
+	WIRE_PROBE,         /* struct wire_probe */
+	WIRE_PROBED,        /* struct wire_probed; fd: body unless inline */
 	WIRE_TYPE_COUNT
 };
 
@@ -261,6 +264,29 @@ struct wire_seal { uint8_t digest[32]; }; /* SHA-256 of the file */
 struct wire_sealed {
 	uint8_t digest[32];
 	struct wire_bytes cms; /* detached CMS signature, DER; empty: it could not be made */
+};
+
+/* The message is written, where it goes is courier's to find: in its own copy of the register. */
+struct wire_probe {
+	struct guid sender, recipient;
+	struct guid message_guid, document_guid;
+	struct wire_body body; /* inline */
+};
+
+struct wire_probed {
+	struct guid sender, recipient;
+	struct guid message_guid, document_guid;
+	uint64_t fault;        /* it was not even begun: busy, not in the register, no usable URL */
+	uint64_t stage;        /* enum http_stage */
+	uint64_t findings;     /* TLS_FOUND_*, about the certificate below */
+	uint64_t error, alert; /* errno of connect(2); the peer's TLS alert; 0 = none */
+	bool timed_out;
+	const char *detail;
+	const char *url, *address;
+	uint64_t http_status;
+	when started, named, connected, secured, sent, ended;
+	struct wire_bytes tls_certificate;
+	struct wire_body body;
 };
 
 struct wire_stamp {
