@@ -182,6 +182,8 @@ void render_register(struct ctl *, const json_t *);
 void render_register_refresh(struct ctl *, const json_t *);
 void render_register_diff(struct ctl *, const json_t *);
 void render_register_accept(struct ctl *, const json_t *);
+/* Our own certificates, and what is known of revoked ones. */
+void render_certificates(struct ctl *, const json_t *);
 void render_reload(struct ctl *, const json_t *);
 void render_update_check(struct ctl *, const json_t *);
 void render_update_install(struct ctl *, const json_t *);

@@ -105,6 +105,7 @@ const struct verb control_verbs[] = {
     {"register.refresh", no_arguments, .role = ROLE_DIRECTORY, .seconds = 300, .changes = true},
     {"register.diff", no_arguments, .role = ROLE_DIRECTORY},
     {"register.accept", accept_arguments, .role = ROLE_DIRECTORY, .changes = true},
+    {"cert.show", no_arguments, .role = ROLE_DIRECTORY},
     {"cert.import-crl", no_arguments, control_import_crl, .role = ROLE_DIRECTORY, .fds_min = 1,
         .fds_max = 1, .changes = true},
     {"update.status", no_arguments, control_update, .seconds = 3},

@@ -278,6 +278,13 @@ import_crl(struct directory *d, struct waiter w, struct ipc_frame *f)
 		query_reply(d, w, json_pack("{s:b, s:o}", "ok", 1, "revocation", keeper_status(d)));
 }
 
+static void
+verb_certificates(struct directory *d, struct waiter w, const json_t *query)
+{
+	(void)query;
+	query_reply(d, w, certificates_json(d));
+}
+
 static const struct verb {
 	const char *name;
 	void (*run)(struct directory *, struct waiter, const json_t *query);
@@ -286,6 +293,7 @@ static const struct verb {
 	{"register.refresh", verb_refresh},
 	{"register.diff", verb_diff},
 	{"register.accept", verb_accept},
+	{"cert.show", verb_certificates},
 };
 
 void

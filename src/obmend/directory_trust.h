@@ -78,6 +78,11 @@ json_t *keeper_status(const struct directory *);
 /* Writes a whole file below directory's folder; true when it is on disk. */
 bool keeper_save(const struct directory *, const char *name, const void *data, size_t len);
 
+/* -- directory_certificates.c */
+
+/* The answer to cert.show; a new reference. */
+json_t *certificates_json(const struct directory *);
+
 /* -- directory_crl.c */
 
 /* Takes lists in PEM or DER. FAULT_NONE, or CRL_REFUSED with *why. */
