@@ -100,7 +100,8 @@ render(struct ctl *ctl, const json_t *answer)
 			say_trouble(ctl, s);
 	}
 	if (json_is_true(json_object_get(answer, "passed")))
-		fprintf(ctl->out, "\n%s\n", say(ctl, "Пътят до участника работи.", "The way to the participant works."));
+		fprintf(ctl->out, "\n%s\n",
+		    say(ctl, "Пътят до участника работи.", "The way to the participant works."));
 }
 
 enum exit_status
