@@ -35,8 +35,8 @@ static const struct conf_option conf_options[] = {
 	{GENERAL("log-format", CONF_CHOICE, log_format), .initial = "logfmt", .words = log_formats,
 	    .text = {"Вид на редовете в дневника.", "Form of the lines of the log."}},
 	{GENERAL("codecs", CONF_COUNT, codecs), .fixed = true, RANGE(0, 16), .initial = "0",
-	    .text = {"Процеси за четене и подписване на съобщения; 0: по един на ядро.",
-	        "Processes that read and sign messages; 0: one for each core."}},
+	    .text = {"Процеси за четене и подписване на съобщения; 0: по един на ядро, но и на 192 MiB памет.",
+	        "Processes that read and sign messages; 0: one for each core and 192 MiB of memory."}},
 	{GENERAL("metrics-listen", CONF_TEXT, metrics_listen), .fixed = true,
 	    .text = {"Адрес за /metrics, /healthz и /readyz по HTTP, например 127.0.0.1:9480; празно: няма. "
 	             "Отговорите съдържат броячи, никога документи.",

@@ -26,6 +26,7 @@
 #define EARLY_DEATHS_MAX 5
 #define MEND_SECONDS 1
 #define STOP_SECONDS 5         /* for each group of roles, then SIGKILL */
+#define WORKER_MEMORY (192L << 20)
 
 struct process {
 	struct parent *parent;
@@ -573,11 +574,21 @@ watch(struct parent *p)
 	return p->stop_timer && p->mend_timer;
 }
 
+/* One for each core, but no more than one for so much memory. */
+static unsigned
+workers_that_fit(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long fit = sysconf(_SC_PHYS_PAGES) / (WORKER_MEMORY / sysconf(_SC_PAGESIZE));
+	long n = cores < fit ? cores : fit;
+
+	return n > 0 ? (unsigned)n : 1;
+}
+
 static unsigned
 count_workers(const struct program_settings *set)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = set->workers ? set->workers : cores > 0 ? (unsigned)cores : 1;
+	unsigned n = set->workers ? set->workers : workers_that_fit();
 
 	return n < ROLE_INDEX_MAX ? n : ROLE_INDEX_MAX;
 }

@@ -34,7 +34,7 @@ struct program_settings {
 	const char *user_prefix;
 	enum log_level log_level;
 	enum log_format log_format;
-	unsigned workers; /* instances of roles that are many; 0 = one per core */
+	unsigned workers; /* instances of roles that are many; 0 = one per core, fewer with little memory */
 };
 
 struct program {
