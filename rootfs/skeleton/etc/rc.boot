@@ -10,6 +10,11 @@ mkdir -p /dev/pts /dev/shm /run/lock /run/log /run/sv /run/service
 mount -t devpts -o nosuid,noexec,gid=5,mode=620 devpts /dev/pts
 mount -t tmpfs -o nosuid,nodev,noexec,size=4m shm /dev/shm
 mount -t efivarfs -o nosuid,nodev,noexec efivarfs /sys/firmware/efi/efivars 2> /dev/null
+variable=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+if tail -c 1 $variable 2> /dev/null | grep -q "$(printf '\001')"; then
+	touch /run/secure-boot
+	say "secure boot on"
+fi
 hostname obmen
 ip link set lo up
 . /etc/rc.d/data
