@@ -26,12 +26,19 @@ def record(key, value):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def parents(place):
+    """a/b/c: a, a/b, a/b/c."""
+    words = place.split("/") if place else []
+    return ["/".join(words[:n + 1]) for n in range(len(words))]
+
+
 def medium(path, label, files, folder="", size="8M"):
     """A FAT disk with a label and files: {name: text, bytes or path}."""
     net.run("truncate", "-s", size, path)
     net.run("/usr/sbin/mkfs.vfat", "-n", label, path)
-    if folder:
-        net.run("mmd", "-i", path, f"::{folder}")
+    places = {f"{folder}/{name}".strip("/").rpartition("/")[0] for name in files}
+    for place in sorted(p for place in places for p in parents(place)):
+        net.run("mmd", "-D", "s", "-i", path, f"::{place}")
     for name, content in files.items():
         if isinstance(content, pathlib.Path):
             content = content.read_bytes()
@@ -44,8 +51,9 @@ def medium(path, label, files, folder="", size="8M"):
     return path
 
 
-def settings(network, console):
-    """The files of the setup medium of B; `console`: the commands that its console takes."""
+def settings(network, console, host=HOST):
+    """The files of the setup medium of B; `console`: the commands that its console takes; `host`: where
+    it finds this machine."""
     b = network.participants["b"]
     names = ["register.obmen.local"] + [p.host for p in network.participants.values()]
     options = dict(net.FAST, send_timeout=60, retry_first=2, retry_count=20, expire_after=3600)
@@ -67,9 +75,17 @@ certificate = main
     return {
         "obmen.conf": "\n".join(rows) + "\n" + conf, "ca.pem": network.pki / "ca.pem",
         "node.pem": network.pki / "b.pem", "node.key": network.pki / "b.key",
-        "hosts": "".join(f"{HOST} {name}\n" for name in names), "ntp": HOST + "\n",
+        "hosts": "".join(f"{host} {name}\n" for name in names), "ntp": host + "\n",
         "console": console,
     }
+
+
+def build(version, folder, **variables):
+    """Builds an image of its own, compressed quickly, into `folder`; the image file."""
+    net.run("firmware/image", BOARD, cwd=TOP, env={
+        **os.environ, "VERSION": version, "IMAGE_OUT": str(folder), "SQUASHFS_LEVEL": "3",
+        "ZSTD_LEVEL": "3", **variables})
+    return folder / f"obmen-{version}.img"
 
 
 def setup_medium(path, network, console):
@@ -77,11 +93,13 @@ def setup_medium(path, network, console):
 
 
 class Machine:
-    """One emulated machine; state (disk, firmware variables, TPM) stays in `folder` between starts."""
+    """One emulated machine; state (disk, firmware variables, TPM) stays in `folder` between starts.
+    image: another image file than that of the board. options: further variables for firmware/boot."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, image=None, **options):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.image, self.options = image or OUT / f"obmen-{VERSION}.img", options
         self.log = self.folder / "console.log"
         self.process = None
         self.seen = 0  # characters of the console's text that are done with
@@ -89,17 +107,20 @@ class Machine:
     @property
     def disk(self):
         path = self.folder / "disk.img"
+        if not self.image.exists():
+            raise net.Failure(f"there is no {self.image}: make image BOARD={BOARD}")
         if not path.exists():
-            net.run("cp", "--sparse=always", OUT / f"obmen-{VERSION}.img", path)
+            net.run("cp", "--sparse=always", self.image, path)
         return path
 
-    def start(self, forward=(), media=(), memory=256, restarts=False):
-        """Boots. media: further disks. forward: pairs (port on this machine's loopback, port of the box)."""
+    def start(self, forward=(), media=(), memory=256, restarts=False, qemu=""):
+        """Boots. media: further disks. forward: pairs (port on this machine's loopback, port of the box).
+        qemu: further words of its command line."""
         rules = "".join(f",hostfwd=tcp:{net.ADDRESS}:{ours}-:{theirs}" for ours, theirs in forward)
-        environment = dict(os.environ, WORK=str(self.folder), NET0=f"user,id=n0{rules}",
-                           MEMORY=str(memory),
-                           REBOOT=" " if restarts else "-no-reboot", QEMU_EXTRA=" ".join(
-                               f"-drive file={m},format=raw,if=virtio,readonly=on" for m in media))
+        drives = [f"-drive file={m},format=raw,if=virtio,readonly=on" for m in media]
+        environment = {**os.environ, "WORK": str(self.folder), "NET0": f"user,id=n0{rules}",
+                       "MEMORY": str(memory), "REBOOT": " " if restarts else "-no-reboot",
+                       "QEMU_EXTRA": " ".join(drives + [qemu]), **self.options}
         self.seen = len(self.text()) if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
@@ -126,11 +147,15 @@ class Machine:
         self.seen = match.end()
         return match
 
+    def type(self, line):
+        """Types a line at the console."""
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
     def command(self, *words):
         """Gives one command at the console; its output. Failure when it does not end well."""
         line = " ".join(words)
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
+        self.type(line)
         start = self.expect(re.escape(line[-30:]) + r"\n").end()
         status = self.expect(r"obmen: done (\d+)\n")
         output = self.text()[start:status.start()]

@@ -212,7 +212,7 @@ class Register:
     def start(self):
         pki = self.net.pki
         self.process = Process("register", [
-            TOP / "tests/register/register.py", "--port", self.port,
+            TOP / "tests/register/register.py", "--address", ADDRESS, "--port", self.port,
             "--cert", pki / "register.pem", "--key", pki / "register.key", "--ca", pki / "ca.pem",
             "--data", self.data], self.log)
         wait_port(self.process, self.port)
