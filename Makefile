@@ -58,6 +58,8 @@ OBMENCTL_SRC := $(wildcard src/obmenctl/*.c)
 ROLE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/obmend/main.c,$(OBMEND_SRC)))
 CTL_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/obmenctl/main.c,$(OBMENCTL_SRC)))
 UPDATE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/update/main.c,$(wildcard src/update/*.c)))
+# So is the authority.
+AUTHORITY_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/authority/main.c,$(wildcard src/authority/*.c)))
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
 TOOL_SRC := $(wildcard tests/tools/*.c)
@@ -107,10 +109,14 @@ $(VAULT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/vault/*.c))
 
 # The library packs its question to the signer with the roles' wire.c: hence the group.
 $(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libupdate.a \
-		$(BUILD)/libroles.a $(LIB)
+		$(BUILD)/libauthority.a $(BUILD)/libroles.a $(LIB)
 	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lcmocka
 
 $(BUILD)/libctl.a: $(CTL_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/libauthority.a: $(AUTHORITY_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
