@@ -73,7 +73,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -MMD -MP -c -o $@ $<
 
-# Schemas and the WSDL travel inside the library as string literals.
+# Schemas, the WSDL and the style sheet travel inside the programs as string literals.
 $(BUILD)/gen/%.h: src/%
 	@mkdir -p $(@D)
 	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@
@@ -81,6 +81,7 @@ $(BUILD)/gen/%.h: src/%
 SCHEMAS = $(wildcard src/message/schema/*.xsd)
 $(BUILD)/src/message/schema.o: $(SCHEMAS:src/%=$(BUILD)/gen/%.h)
 $(BUILD)/src/soap/envelope_write.o: $(BUILD)/gen/soap/submit.wsdl.h
+$(BUILD)/src/authority/web_about.o: $(BUILD)/gen/authority/web_style.css.h
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
@@ -139,7 +140,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS  := $(FUZZ_SRC:%.c=$(BUILD)/%)
 TIME     = 300
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libroles.a $(LIB)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libauthority.a $(BUILD)/libroles.a $(LIB)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
 
 fuzzers: $(FUZZERS)

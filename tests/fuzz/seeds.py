@@ -53,6 +53,29 @@ def register_seeds(people):
     return [b"".join(made) for made in all_made]
 
 
+def web_seeds():
+    """Pages and forms as a browser asks for them (tests/fuzz/web.c)."""
+    own = "/participants/0b0e7a52-1111-4222-8333-9a9a9a9a9a01"
+    pairs, parts = "application/x-www-form-urlencoded", "multipart/form-data; boundary=XyZ"
+    field = '--XyZ\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
+    upload = (field.format("token", "", "TOKEN") + field.format("file", '; filename="a.csr"', "x")
+              + field.format("pem", "", "") + "--XyZ--\r\n")
+    pages = ["/", "/participants?q=%D0%B0&status=Active&from=50", own, own + "?at=2026-11-21T09:30",
+             own + "/history", own + "/certificates", "/requests?state=open", "/requests/7",
+             "/certificates?state=issued", "/certificates/0A", "/certificates/0A/file",
+             "/certificate-requests/4", "/officers", "/log?from=100", "/status", "/accessibility",
+             "/language?to=en&back=/participants%3Fq=a"]
+    forms = [("/participants/new", "name=A&eik=990000017&uri=https://a.b/&status=Active&reason=1"),
+             (own + "/contact", "phone=1&fax=2&email=a@b.c"), (own + "/state", "status=Inactive&reason=1"),
+             (own + "/identity", "name=A&eik=990000017&reason=1"), (own + "/remove", "reason=1"),
+             (own + "/reference", "days=7"), ("/certificates/0A/revoke", "reason=superseded"),
+             ("/officers/new", "name=a&fingerprint=" + 64 * "a" + "&roles=officer&reason=1"),
+             ("/log/check", "")]
+    return ([f"GET\n{page}\n\n__Host-language=en\n".encode() for page in pages]
+            + [f"POST\n{path}\n{pairs}\n\ntoken=TOKEN&{body}".encode() for path, body in forms]
+            + [f"POST\n{own}/certificates/new\n{parts}\n\n{upload}".encode()])
+
+
 def write(folder, pieces):
     folder.mkdir(parents=True, exist_ok=True)
     for number, piece in enumerate(pieces):
@@ -77,6 +100,7 @@ def make(folder, build=BUILD):
     write(folder / "answer", [peer.response(t) for t in texts[2:6]]
           + [peer.response(None), peer.response(b""), peer.fault()])
     write(folder / "register", register_seeds(people))
+    write(folder / "web", web_seeds())
     samples = [net.run(build / "obmend", f"--sample={language}").encode()
                for language in ("bg", "en")]
     lines = [line for line in samples[1].decode().splitlines()]
