@@ -156,6 +156,11 @@ void say_acts(const struct ctl *, const json_t *document);
 /* Verbs that do more than ask and print; each returns obmenctl's exit status. */
 enum exit_status run_send(struct ctl *, struct command *);
 enum exit_status run_import_crl(struct ctl *, struct command *);
+/* The node's certificate from the authority (enrol.c). */
+enum exit_status run_cert_request(struct ctl *, struct command *);
+enum exit_status run_cert_poll(struct ctl *, struct command *);
+enum exit_status run_cert_renew(struct ctl *, struct command *);
+enum exit_status run_cert_install(struct ctl *, struct command *);
 enum exit_status run_save(struct ctl *, struct command *);
 enum exit_status run_body(struct ctl *, struct command *);
 enum exit_status run_verify(struct ctl *, struct command *);

@@ -194,6 +194,95 @@ static const struct option_row evidence_verify_options[] = {
     {"tsa-ca", "tsa_ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
         {"PEM с удостоверителите за време", "PEM of the time stamp authorities"}, false},
     END};
+static const struct option_row cert_request_options[] = {
+    {"server", "server", PLACE_LOCAL, OPTION_TEXT, NULL, {"URL", "URL"},
+        {"адрес на удостоверителя, http://", "the authority's address, http://"}, false},
+    {"certificate", "certificate", PLACE_LOCAL, OPTION_TEXT, NULL, {"ИМЕ", "NAME"},
+        {"кой сертификат от obmen.conf: файл, ключ, удостоверител",
+            "which certificate of obmen.conf: file, key, CA"}, false},
+    {"conf", "conf", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"obmen.conf, ако е другаде", "obmen.conf, when it is elsewhere"}, false},
+    {"key", "key", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"частният ключ", "the private key"}, false},
+    {"cert", "cert", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"сертификатът", "the certificate"}, false},
+    {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"удостоверителят; записва се, ако го няма", "the CA; written when it is not there"}, false},
+    {"name", "name", PLACE_LOCAL, OPTION_TEXT, NULL, {"ИМЕ", "NAME"},
+        {"определеното име на сървъра", "the assigned server name"}, false},
+    {"eik", "eik", PLACE_LOCAL, OPTION_TEXT, NULL, {"ЕИК", "EIK"},
+        {"ЕИК на участника", "the participant's EIK"}, false},
+    {"reference", "reference", PLACE_LOCAL, OPTION_TEXT, NULL, {"НОМЕР", "NUMBER"},
+        {"номер на поканата от удостоверителя", "the authority's reference"}, false},
+    {"secret-file", "secret_file", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"файл с тайната ѝ; иначе стандартният вход",
+            "file with its secret; otherwise standard input"},
+        false},
+    {"message", "message", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"съобщението отива в този файл, не по мрежата",
+            "the message goes to this file, not over the network"},
+        false},
+    {"wait", "wait", PLACE_LOCAL, OPTION_NUMBER, NULL, {"СЕКУНДИ", "SECONDS"},
+        {"чака решение толкова", "wait so long for a decision"}, false},
+    END};
+static const struct option_row cert_renew_options[] = {
+    {"server", "server", PLACE_LOCAL, OPTION_TEXT, NULL, {"URL", "URL"},
+        {"адрес на удостоверителя, http://", "the authority's address, http://"}, false},
+    {"certificate", "certificate", PLACE_LOCAL, OPTION_TEXT, NULL, {"ИМЕ", "NAME"},
+        {"кой сертификат от obmen.conf: файл, ключ, удостоверител",
+            "which certificate of obmen.conf: file, key, CA"}, false},
+    {"conf", "conf", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"obmen.conf, ако е другаде", "obmen.conf, when it is elsewhere"}, false},
+    {"key", "key", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"частният ключ", "the private key"}, false},
+    {"cert", "cert", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"сертификатът", "the certificate"}, false},
+    {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"удостоверителят; записва се, ако го няма", "the CA; written when it is not there"}, false},
+    {"new-key", "new_key", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"новият ключ; прави се, ако го няма", "the new key; made when it is not there"}, false},
+    {"new-cert", "new_cert", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"новият сертификат", "the new certificate"}, false},
+    {"message", "message", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"съобщението отива в този файл, не по мрежата",
+            "the message goes to this file, not over the network"},
+        false},
+    {"wait", "wait", PLACE_LOCAL, OPTION_NUMBER, NULL, {"СЕКУНДИ", "SECONDS"},
+        {"чака решение толкова", "wait so long for a decision"}, false},
+    END};
+static const struct option_row cert_install_options[] = {
+    {"certificate", "certificate", PLACE_LOCAL, OPTION_TEXT, NULL, {"ИМЕ", "NAME"},
+        {"кой сертификат от obmen.conf: файл, ключ, удостоверител",
+            "which certificate of obmen.conf: file, key, CA"}, false},
+    {"conf", "conf", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"obmen.conf, ако е другаде", "obmen.conf, when it is elsewhere"}, false},
+    {"key", "key", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"частният ключ", "the private key"}, false},
+    {"cert", "cert", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"сертификатът", "the certificate"}, false},
+    {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"удостоверителят; записва се, ако го няма", "the CA; written when it is not there"}, false},
+    {"name", "name", PLACE_LOCAL, OPTION_TEXT, NULL, {"ИМЕ", "NAME"},
+        {"определеното име на сървъра", "the assigned server name"}, false},
+    {"eik", "eik", PLACE_LOCAL, OPTION_TEXT, NULL, {"ЕИК", "EIK"},
+        {"ЕИК на участника", "the participant's EIK"}, false},
+    {"reference", "reference", PLACE_LOCAL, OPTION_TEXT, NULL, {"НОМЕР", "NUMBER"},
+        {"номер на поканата от удостоверителя", "the authority's reference"}, false},
+    {"secret-file", "secret_file", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"файл с тайната ѝ; иначе стандартният вход",
+            "file with its secret; otherwise standard input"},
+        false},
+    {"new-key", "new_key", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"новият ключ; прави се, ако го няма", "the new key; made when it is not there"}, false},
+    {"new-cert", "new_cert", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"новият сертификат", "the new certificate"}, false},
+    {"message", "message", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"съобщението отива в този файл, не по мрежата",
+            "the message goes to this file, not over the network"},
+        false},
+    END};
+static const struct positional_row answer_positional[] = {
+    {"answer", PLACE_LOCAL, {"ОТГОВОР", "ANSWER"}, true, false}, END_POSITIONAL};
 static const struct positional_row help_positional[] = {
     {"words", PLACE_LOCAL, {"КОМАНДА", "COMMAND"}, false, true}, END_POSITIONAL};
 static const struct positional_row no_positional[] = {END_POSITIONAL};
@@ -331,6 +420,37 @@ const struct verb_row verb_rows[] = {
         {"взема от файл списък на отменените сертификати",
             "takes a list of revoked certificates from a file"},
         {"obmenctl cert import-crl exchange.crl", "obmenctl cert import-crl exchange.crl"}},
+    {{"cert", "request"}, cert_request_options, no_positional, NULL, run_cert_request, NULL,
+        {"прави ключ и иска сертификат от удостоверителя",
+            "makes a key and asks the authority for a certificate"},
+        {"obmenctl cert request --server http://ca.obmen.local --certificate main --name"
+         " primer.obmen.local"
+         " --reference K7QMD-2X4RT <тайна",
+            "obmenctl cert request --server http://ca.obmen.local --certificate main --name"
+         " primer.obmen.local"
+            " --reference K7QMD-2X4RT <secret"}},
+    {{"cert", "poll"}, cert_request_options, no_positional, NULL, run_cert_poll, NULL,
+        {"пита какво е станало със заявката", "asks what became of the request"},
+        {"obmenctl cert poll --server http://ca.obmen.local --certificate main --name"
+         " primer.obmen.local"
+         " --reference K7QMD-2X4RT --secret-file тайна",
+            "obmenctl cert poll --server http://ca.obmen.local --certificate main --name"
+         " primer.obmen.local"
+            " --reference K7QMD-2X4RT --secret-file secret"}},
+    {{"cert", "renew"}, cert_renew_options, no_positional, NULL, run_cert_renew, NULL,
+        {"иска нов сертификат, подписано със стария",
+            "asks for a new certificate, signed by the old one"},
+        {"obmenctl cert renew --server http://ca.obmen.local --certificate main --new-key нов.key"
+         " --new-cert нов.pem",
+            "obmenctl cert renew --server http://ca.obmen.local --certificate main --new-key new.key"
+            " --new-cert new.pem"}},
+    {{"cert", "install"}, cert_install_options, answer_positional, NULL, run_cert_install, NULL,
+        {"инсталира отговор на удостоверителя, дошъл като файл",
+            "installs an answer of the authority that came as a file"},
+        {"obmenctl cert install --message заявка.cmp --certificate main --name primer.obmen.local"
+         " --reference K7QMD-2X4RT --secret-file тайна отговор.cmp",
+            "obmenctl cert install --message request.cmp --certificate main --name primer.obmen.local"
+            " --reference K7QMD-2X4RT --secret-file secret answer.cmp"}},
     {{"reload", NULL}, none, no_positional, "reload", NULL, render_reload,
         {"прочита настройките отново, без да прекъсва връзки",
             "reads the configuration again, without dropping connections"},
