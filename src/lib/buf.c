@@ -65,13 +65,21 @@ bool
 buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list copy;
+	size_t spare = b->data && !b->failed ? b->cap - b->len : 0;
 
+	/* Mostly it fits into what is there. */
 	va_copy(copy, ap);
-	int n = vsnprintf(NULL, 0, fmt, copy);
+	int n = vsnprintf(spare ? (char *)b->data + b->len : NULL, spare, fmt, copy);
 	va_end(copy);
 	uint8_t *p = n < 0 ? NULL : buf_room(b, (size_t)n);
+	if (p && (size_t)n < spare) {
+		grown(b, (size_t)n);
+		return true;
+	}
 	if (!p) {
 		b->failed = true;
+		if (spare)
+			b->data[b->len] = 0;
 		return false;
 	}
 	vsnprintf((char *)p, (size_t)n + 1, fmt, ap);

@@ -1,7 +1,7 @@
 #include "lib/guid.h"
 
-#include <openssl/rand.h>
 #include <string.h>
+#include <sys/random.h>
 
 static int
 hex_value(char c)
@@ -69,7 +69,8 @@ guid_format(const struct guid *g, char out[GUID_TEXT_SIZE])
 bool
 guid_random(struct guid *g)
 {
-	if (RAND_bytes(g->b, sizeof g->b) != 1)
+	/* Nobody's secret: the kernel's generator, at a tenth of the price of OpenSSL's. */
+	if (getrandom(g->b, sizeof g->b, 0) != (ssize_t)sizeof g->b)
 		return false;
 	g->b[6] = (uint8_t)((g->b[6] & 0x0f) | 0x40);
 	g->b[8] = (uint8_t)((g->b[8] & 0x3f) | 0x80);

@@ -114,39 +114,70 @@ digest_method_uri(enum digest_method d)
 	return d < DIGEST_METHOD_COUNT ? digests[d].uri : "";
 }
 
+void
+signature_checker_free(struct signature_checker *c)
+{
+	EVP_PKEY_CTX_free(c->ctx);
+	c->ctx = NULL;
+	c->digest = DIGEST_NONE;
+}
+
+static bool
+prepare(struct signature_checker *c, enum digest_method digest)
+{
+	if (c->ctx && c->digest == digest)
+		return true;
+	signature_checker_free(c);
+	c->ctx = EVP_PKEY_CTX_new(c->key, NULL);
+	if (!c->ctx || EVP_PKEY_verify_init(c->ctx) != 1 ||
+	    EVP_PKEY_CTX_set_rsa_padding(c->ctx, RSA_PKCS1_PADDING) != 1 ||
+	    EVP_PKEY_CTX_set_signature_md(c->ctx, digest_method_md(digest)) != 1) {
+		signature_checker_free(c);
+		return false;
+	}
+	c->digest = digest;
+	return true;
+}
+
 static enum fault
-check_value(const struct signature *sig, EVP_PKEY *key, const EVP_MD *md)
+check_value(const struct signature *sig, struct signature_checker *c, enum digest_method digest)
 {
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	unsigned len;
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
 	enum fault fault = FAULT_INTERNAL;
 
-	if (ctx && EVP_Digest(sig->signed_info.data, sig->signed_info.len, hash, &len, md, NULL) == 1 &&
-	    EVP_PKEY_verify_init(ctx) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_signature_md(ctx, md) == 1) {
-		int ok = EVP_PKEY_verify(ctx, sig->value.data, sig->value.len, hash, len);
+	if (prepare(c, digest) && EVP_Digest(sig->signed_info.data, sig->signed_info.len, hash, &len,
+	    digest_method_md(digest), NULL) == 1) {
+		int ok = EVP_PKEY_verify(c->ctx, sig->value.data, sig->value.len, hash, len);
 		fault = ok == 1 ? FAULT_NONE : FAULT_SIGNATURE_VALUE;
 	}
-	EVP_PKEY_CTX_free(ctx);
 	ERR_clear_error();
 	return fault;
 }
 
 enum fault
-signature_check(const struct signature *sig, EVP_PKEY *key)
+signature_check_again(const struct signature *sig, struct signature_checker *c)
 {
 	if (sig->fault)
 		return sig->fault;
-	const EVP_MD *md = digest_method_md(signature_method_digest(sig->method));
-	if (!md || sig->digest_len == 0 || sig->signed_info.len == 0)
+	enum digest_method digest = signature_method_digest(sig->method);
+	if (!digest_method_md(digest) || sig->digest_len == 0 || sig->signed_info.len == 0)
 		return FAULT_SIGNATURE_FORM;
-	if (!EVP_PKEY_is_a(key, "RSA") || sig->value.len != (size_t)EVP_PKEY_get_size(key))
+	if (!EVP_PKEY_is_a(c->key, "RSA") || sig->value.len != (size_t)EVP_PKEY_get_size(c->key))
 		return FAULT_SIGNATURE_VALUE;
 	if (CRYPTO_memcmp(sig->declared, sig->computed, sig->digest_len) != 0)
 		return FAULT_SIGNATURE_DIGEST;
-	return check_value(sig, key, md);
+	return check_value(sig, c, digest);
+}
+
+enum fault
+signature_check(const struct signature *sig, EVP_PKEY *key)
+{
+	struct signature_checker once = {.key = key};
+	enum fault fault = signature_check_again(sig, &once);
+
+	signature_checker_free(&once);
+	return fault;
 }
 
 void

@@ -66,6 +66,18 @@ void identity_free(struct identity *);
  */
 enum fault signature_check(const struct signature *, EVP_PKEY *key);
 
+/* A public key for many checks: to prepare OpenSSL's context for it costs as much as a check, so it is
+ * kept. */
+struct signature_checker {
+	EVP_PKEY *key;             /* borrowed */
+	EVP_PKEY_CTX *ctx;         /* NULL: none yet */
+	enum digest_method digest; /* that ctx is for */
+};
+/* The same as signature_check with its key. */
+enum fault signature_check_again(const struct signature *, struct signature_checker *);
+/* Frees what was kept; the key stays. */
+void signature_checker_free(struct signature_checker *);
+
 /* A stable name of the signed content: SHA-256 over SignedInfo and SignatureValue. Two messages with
  * one fingerprint are the same signed message, however they were wrapped. */
 void signature_fingerprint(const struct signature *, uint8_t out[32]);

@@ -10,6 +10,7 @@
 #include "lib/catalogue.h"
 #include "lib/revocation.h"
 #include "lib/when.h"
+#include "message/signature.h"
 
 struct trust;
 
@@ -23,6 +24,7 @@ struct trust_options {
 struct trusted {
 	X509 *certificate;   /* borrowed from the cache: valid until the next trust_find */
 	EVP_PKEY *key;
+	struct signature_checker *checker; /* with this key; borrowed like the certificate */
 	uint64_t serial;     /* numeric; serial_long when it has more than 8 bytes */
 	bool serial_long;
 	char serial_hex[65]; /* upper-case, no leading zeros beyond whole bytes */

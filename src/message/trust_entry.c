@@ -86,7 +86,8 @@ trust_entry_fill(struct trust_entry *e, X509 *certificate)
 	unsigned len = sizeof t->sha256;
 
 	t->certificate = certificate;
-	t->key = X509_get0_pubkey(certificate);
+	t->key = e->checker.key = X509_get0_pubkey(certificate);
+	t->checker = &e->checker;
 	fill_serial(X509_get0_serialNumber(certificate), t);
 	fill_name(subject, NID_commonName, t->common_name, sizeof t->common_name);
 	fill_eik(subject, t->eik);
@@ -101,6 +102,7 @@ trust_entry_free(struct trust_entry *e)
 {
 	if (!e)
 		return;
+	signature_checker_free(&e->checker);
 	X509_free(e->facts.certificate);
 	free(e->key);
 	free(e);

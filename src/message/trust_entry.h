@@ -14,6 +14,7 @@ struct trust_entry {
 	struct trust_entry *newer, *older;  /* by last use */
 	/* what is known */
 	struct trusted facts;
+	struct signature_checker checker;
 	bool chains;              /* to a configured CA, times left aside */
 	when chain_from, chain_to;/* when all certificates above it were valid together */
 	when revoked_at;          /* it or one above it; WHEN_NONE = not revoked */

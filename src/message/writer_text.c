@@ -73,9 +73,13 @@ write_optional(struct writer *w, const char *name, const char *text)
 {
 	if (!text)
 		return;
-	buf_addf(&w->out, "<%s>", name);
+	buf_addc(&w->out, '<');
+	buf_adds(&w->out, name);
+	buf_addc(&w->out, '>');
 	write_escaped(w, text);
-	buf_addf(&w->out, "</%s>", name);
+	buf_adds(&w->out, "</");
+	buf_adds(&w->out, name);
+	buf_addc(&w->out, '>');
 }
 
 void

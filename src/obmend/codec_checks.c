@@ -178,7 +178,7 @@ certificate_found(struct verdict *v)
 static enum fault
 signature_valid(struct verdict *v)
 {
-	return refuse(v, signature_check(v->signature, v->certificate.key),
+	return refuse(v, signature_check_again(v->signature, v->certificate.checker),
 	    v->certificate.common_name);
 }
 

@@ -88,7 +88,9 @@ static void
 add_key(struct buf *out, const char *key)
 {
 	add_comma(out);
-	buf_addf(out, "\"%s\":", key);
+	buf_addc(out, '"');
+	buf_adds(out, key);
+	buf_adds(out, "\":");
 }
 
 static void

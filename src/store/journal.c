@@ -72,18 +72,31 @@ cut(const char *text)
 }
 
 static void
+put_line(struct buf *out, const char *name, const char *value)
+{
+	buf_adds(out, name);
+	buf_addc(out, ' ');
+	buf_adds(out, value);
+	buf_addc(out, '\n');
+}
+
+static void
 put_text(struct buf *out, const char *name, const char *text)
 {
 	if (!text || !*text)
 		return;
-	buf_addf(out, "%s ", name);
-	for (const char *end = text + cut(text); text < end; text++) {
+	buf_adds(out, name);
+	buf_addc(out, ' ');
+	const char *end = text + cut(text), *from = text;
+	for (; text < end; text++) {
 		unsigned char c = (unsigned char)*text;
-		if (c < 0x20 || c == 0x7f || c == '%')
-			buf_addf(out, "%%%02X", c);
-		else
-			buf_addc(out, (char)c);
+		if (c >= 0x20 && c != 0x7f && c != '%')
+			continue;
+		buf_add(out, from, (size_t)(text - from));
+		buf_addf(out, "%%%02X", c);
+		from = text + 1;
 	}
+	buf_add(out, from, (size_t)(end - from));
 	buf_addc(out, '\n');
 }
 
@@ -115,7 +128,7 @@ put_guid(struct buf *out, const char *name, const struct guid *g)
 	if (guid_is_zero(g))
 		return;
 	guid_format(g, text);
-	buf_addf(out, "%s %s\n", name, text);
+	put_line(out, name, text);
 }
 
 static void
@@ -126,7 +139,7 @@ put_hash(struct buf *out, const char *name, const uint8_t *hash)
 	if (!hash)
 		return;
 	journal_hex_write(hash, hex);
-	buf_addf(out, "%s %s\n", name, hex);
+	put_line(out, name, hex);
 }
 
 static void
