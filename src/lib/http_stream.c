@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define READ_AHEAD (32 << 10) /* of the socket in one call: two records, or many small ones */
+
 bool
 http_stream_open(struct http_stream *s, int fd, SSL_CTX *tls)
 {
@@ -22,6 +24,8 @@ http_stream_open(struct http_stream *s, int fd, SSL_CTX *tls)
 	SSL_set_accept_state(s->ssl);
 	SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_set_read_ahead(s->ssl, 1); /* else each record takes two calls */
+	SSL_set_default_read_buffer_len(s->ssl, READ_AHEAD);
 	/* A missing close_notify is harmless here: the end of the stream never ends a message. */
 	SSL_set_options(s->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
 	return true;
@@ -113,7 +117,7 @@ http_stream_write(struct http_stream *s, const void *data, size_t len)
 bool
 http_stream_pending(const struct http_stream *s)
 {
-	return s->ssl && SSL_pending(s->ssl) > 0;
+	return s->ssl && SSL_has_pending(s->ssl);
 }
 
 void

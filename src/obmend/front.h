@@ -26,10 +26,12 @@ struct front;
 
 /* ---- front_body.c ---- */
 
+#define FRONT_STAGE (128 << 10) /* bytes that are written to a file at once */
+
 /* The bytes of one body: in memory while small, then in a memory descriptor, then in a file that
  * store gave. Zeroed with fd = -1: empty. */
 struct front_body {
-	struct buf text;
+	struct buf text; /* all of it, or what is not in the file yet */
 	int fd;
 	bool spooled;  /* fd is store's file */
 	uint64_t size;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,17 +37,32 @@ leave_text(struct front_body *b)
 	return true;
 }
 
+/* Writes the first n of the bytes that wait. */
+static bool
+write_staged(struct front_body *b, size_t n)
+{
+	size_t left = b->text.len - n;
+
+	if (!write_at(b->fd, b->text.data, n, b->size - b->text.len))
+		return false;
+	if (left)
+		memmove(b->text.data, b->text.data + n, left);
+	b->text.len = left;
+	return true;
+}
+
 bool
 front_body_add(struct front_body *b, const void *data, size_t len)
 {
-	bool kept;
-
 	errno = 0;
 	if (b->fd < 0 && b->size + len > WIRE_INLINE_BODY && !leave_text(b))
 		return false;
-	kept = b->fd < 0 ? buf_add(&b->text, data, len) : write_at(b->fd, data, len, b->size);
 	b->size += len;
-	return kept;
+	if (b->fd >= 0 && !b->spooled)
+		return write_at(b->fd, data, len, b->size - len);
+	/* A file's pages are cheap when many come at once. */
+	return buf_add(&b->text, data, len) &&
+	    (!b->spooled || b->text.len < FRONT_STAGE || write_staged(b, FRONT_STAGE));
 }
 
 bool
@@ -73,12 +89,10 @@ copy_all(int from, int to, uint64_t size)
 bool
 front_body_move(struct front_body *b, int fd)
 {
-	bool ok = b->fd >= 0 ? copy_all(b->fd, fd, b->size) :
-	    write_at(fd, b->text.data, b->text.len, 0);
+	bool ok = b->fd < 0 || copy_all(b->fd, fd, b->size);
 
 	if (b->fd >= 0)
 		close(b->fd);
-	buf_free(&b->text);
 	b->fd = fd;
 	b->spooled = true;
 	return ok;
@@ -89,7 +103,12 @@ front_body_seal(struct front_body *b)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 
-	return b->fd < 0 || b->spooled || fcntl(b->fd, F_ADD_SEALS, seals) == 0;
+	errno = 0;
+	if (!b->spooled)
+		return b->fd < 0 || fcntl(b->fd, F_ADD_SEALS, seals) == 0;
+	bool ok = write_staged(b, b->text.len);
+	buf_free(&b->text);
+	return ok;
 }
 
 void

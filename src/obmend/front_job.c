@@ -145,11 +145,11 @@ front_job_begin(struct front *f, struct http_conn *c, const struct http_head *h)
 	    .announced = h->content_length,
 
 	    .body = {.fd = -1}};
-	/* Chunked may grow to the most that is kept in memory. A file costs none. */
+	/* Chunked may grow to the most that is kept in memory. Of a file little is in memory. */
 	if (h->chunked)
 		j->memory = WIRE_MEMORY_BODY;
-	else if (h->content_length <= WIRE_MEMORY_BODY)
-		j->memory = h->content_length;
+	else
+		j->memory = h->content_length <= WIRE_MEMORY_BODY ? h->content_length : FRONT_STAGE;
 	http_set_data(c, j);
 	http_pause(c);
 	TAILQ_INSERT_TAIL(&f->stages[JOB_MEMORY], j, link);
@@ -193,25 +193,31 @@ front_spool_reply(struct self *self, struct peer from, struct ipc_frame *frame)
 		job_unavailable(j, FAULT_DISK_FULL);
 		return;
 	}
-	set_memory(j, 0);
+	set_memory(j, FRONT_STAGE);
 	read_body(j);
 	grant_memory(f);
 }
 
 /* ---- the body ---- */
 
+static void
+body_lost(struct front_job *j)
+{
+	bool full = errno == ENOSPC || errno == EDQUOT;
+
+	log_warning("front.body-lost", "bytes=%llu reason=\"%s\"", (unsigned long long)j->body.size,
+	    strerror(errno));
+	job_unavailable(j, full ? FAULT_DISK_FULL : FAULT_OVERLOADED);
+}
+
 void
 front_job_body(struct front_job *j, const void *data, size_t len)
 {
 	j->front->body_bytes += len;
-	if (!front_body_add(&j->body, data, len)) {
-		bool full = errno == ENOSPC || errno == EDQUOT;
-		log_warning("front.body-lost", "bytes=%llu reason=\"%s\"",
-		    (unsigned long long)j->body.size, strerror(errno));
-		job_unavailable(j, full ? FAULT_DISK_FULL : FAULT_OVERLOADED);
-	} else if (front_body_outgrown(&j->body)) {
+	if (!front_body_add(&j->body, data, len))
+		body_lost(j);
+	else if (front_body_outgrown(&j->body))
 		ask_spool(j);
-	}
 }
 
 void
@@ -220,13 +226,12 @@ front_job_complete(struct front_job *j)
 	struct front *f = j->front;
 
 	if (!front_body_seal(&j->body)) {
-		job_unavailable(j, FAULT_OVERLOADED);
+		body_lost(j);
 		return;
 	}
 	j->received = when_now();
 	f->bodies++;
-	if (!j->body.spooled)
-		set_memory(j, j->body.size);
+	set_memory(j, j->body.spooled ? 0 : j->body.size);
 	enter_stage(j, JOB_QUEUE);
 	grant_memory(f);
 	dispatch(f);

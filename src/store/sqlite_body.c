@@ -83,8 +83,13 @@ db_spool_file(struct store *s, uint64_t size, enum fault *why)
 		return -1;
 	}
 	int fd = openat(s->spool, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0) {
+	/* Blocks taken all at once cost half; a file system that cannot do it, takes them one by one. */
+	bool full = fd >= 0 && size && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) != 0 &&
+	    (errno == ENOSPC || errno == EDQUOT);
+	if (fd < 0 || full) {
 		*why = store_errno(s, "spool file");
+		if (fd >= 0)
+			close(fd);
 		return -1;
 	}
 	*why = FAULT_NONE;
