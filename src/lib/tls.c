@@ -248,9 +248,8 @@ set_sessions(SSL_CTX *ctx, const struct tls_options *o)
 }
 
 static bool
-set_identity(SSL_CTX *ctx, const struct conf *conf, unsigned certificate, int sync_fd)
+set_identity(SSL_CTX *ctx, const char *file, unsigned certificate, int sync_fd)
 {
-	const char *file = conf->certificates[certificate].file;
 
 	if (!SSL_CTX_use_certificate_chain_file(ctx, file))
 		return refuse("read certificate", file);
@@ -263,12 +262,12 @@ set_identity(SSL_CTX *ctx, const struct conf *conf, unsigned certificate, int sy
 }
 
 SSL_CTX *
-tls_context(const struct conf *conf, unsigned certificate, int sync_fd, const struct tls_options *o)
+tls_context(const char *file, unsigned certificate, int sync_fd, const struct tls_options *o)
 {
 	SSL_CTX *ctx = SSL_CTX_new(
 	    o->side == TLS_SERVER ? TLS_server_method() : TLS_client_method());
 
-	if (ctx && set_protocol(ctx, o) && set_identity(ctx, conf, certificate, sync_fd) &&
+	if (ctx && set_protocol(ctx, o) && set_identity(ctx, file, certificate, sync_fd) &&
 	    set_trust(ctx, o) && set_sessions(ctx, o))
 		return ctx;
 	SSL_CTX_free(ctx);

@@ -4,7 +4,6 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
-#include "lib/conf.h"
 
 /*
  * A private key that lives in another process: an EVP_PKEY whose signing operation is a synchronous
@@ -48,12 +47,13 @@ struct tls_options {
 };
 
 /*
- * A context with this certificate (index into conf) and its remote key. Server side: client
+ * A context with the certificate (and chain) of this PEM file and its remote key; the signer knows
+ * it by its index. Server side: client
  * certificate demanded and verified, session tickets and cache on, renegotiation off. Client side:
  * chain verified; the name by the caller (SSL_set1_host), CN counts when there is no SAN
  * (section 8). NULL with a logged reason.
  */
-SSL_CTX *tls_context(const struct conf *, unsigned certificate, int sync_fd,
+SSL_CTX *tls_context(const char *file, unsigned certificate, int sync_fd,
                      const struct tls_options *);
 
 /* The reason of the last failed handshake in words for people: OpenSSL's queue (which it empties)

@@ -1,64 +1,12 @@
 #include "obmend/control.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/sandbox.h"
-
-#define BACKLOG 16
-
-/* Members of the group named like user-prefix may command the node. A folder that parent made gives
- * its group to the socket; elsewhere it is tried here. */
-static void
-give_to_group(const struct conf *c, const char *path)
-{
-	const struct group *g = *c->user_prefix ? getgrnam(c->user_prefix) : NULL;
-	struct stat st;
-
-	if (g && stat(path, &st) == 0 && st.st_gid != g->gr_gid &&
-	    chown(path, (uid_t)-1, g->gr_gid) < 0)
-		log_warning("control.group", "group=%s reason=\"%s\"", c->user_prefix,
-			    strerror(errno));
-}
-
-static int
-listen_on(const struct conf *c)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	struct stat st;
-
-	if (strlen(c->control_socket) >= sizeof a.sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(a.sun_path, c->control_socket, strlen(c->control_socket) + 1);
-	/* What a control process that died left behind; never anything else. */
-	if (lstat(a.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(a.sun_path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	mode_t old = umask(0117);
-	bool ok = bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, BACKLOG) == 0;
-	umask(old);
-	if (!ok) {
-		int saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	give_to_group(c, a.sun_path);
-	return fd;
-}
 
 static bool
 control_open(struct self *self)
@@ -67,12 +15,11 @@ control_open(struct self *self)
 
 	if (!c)
 		return false;
-	TAILQ_INIT(&c->clients);
 	TAILQ_INIT(&c->questions);
 	c->self = self;
 	control_http_open(c);
 	updater_open(c);
-	c->socket = listen_on(self->conf);
+	c->socket = local_listen(self_conf(self)->control_socket, self_conf(self)->user_prefix);
 	self->state = c;
 	if (c->socket < 0)
 		log_error("control.socket", "path=\"%s\" reason=\"%s\"", self_conf(self)->control_socket,
@@ -81,42 +28,43 @@ control_open(struct self *self)
 }
 
 static void
-accept_cb(evutil_socket_t fd, short what, void *arg)
+on_request(void *arg, struct local_client *client, json_t *j, const int *fds, unsigned nfds)
 {
-	struct control *c = arg;
+	struct request *r = request_new(arg, client, j, fds, nfds);
 
-	(void)what;
-	for (;;) {
-		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (client < 0)
-			return;
-		client_new(c, client);
+	if (!r) {
+		local_reject(client, "out of memory");
+		return;
 	}
+	local_set_data(client, r);
+	control_dispatch(r);
+}
+
+static void
+on_gone(void *arg, struct local_client *client)
+{
+	(void)arg;
+	request_orphan(local_data(client));
 }
 
 static bool
 control_start(struct self *self)
 {
+	static const struct local_callbacks calls = {on_request, on_gone};
 	struct control *c = self->state;
 
-	c->listener = event_new(self->base, c->socket, EV_READ | EV_PERSIST, accept_cb, c);
-	return c->listener && event_add(c->listener, NULL) == 0 && control_http_start(c) &&
-	    updater_start(c);
+	c->local = local_new(self->base, c->socket, &calls, c);
+	return c->local && control_http_start(c) && updater_start(c);
 }
 
 static void
 control_stop(struct self *self)
 {
 	struct control *c = self->state;
-	struct client *client;
 
 	control_http_stop(c);
 	updater_stop(c);
-	while ((client = TAILQ_FIRST(&c->clients)))
-		client_free(client);
-	if (c->listener)
-		event_free(c->listener);
-	close(c->socket);
+	local_free(c->local);
 	snapshot_free(c->snapshot);
 	free(c);
 	self->state = NULL;
@@ -148,8 +96,10 @@ control_own_status(struct self *self)
 {
 	const struct control *c = self->state;
 
-	return json_pack("{s:i, s:I, s:I}", "clients", (int)c->client_count, "served",
-	    (json_int_t)c->served, "refused", (json_int_t)c->refused);
+	const struct local_figures *f = local_figures(c->local);
+
+	return json_pack("{s:i, s:I, s:I}", "clients", (int)f->clients, "served",
+	    (json_int_t)f->served, "refused", (json_int_t)(f->refused + c->refused));
 }
 
 static const struct role_message messages[] = {

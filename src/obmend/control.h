@@ -1,11 +1,10 @@
 /*
  * The control role: one vocabulary for obmenctl, console and desk over a local socket.
  *
- * SOCK_STREAM; one JSON object per line each way, descriptors by SCM_RIGHTS with the line. One table
- * of verbs (control_verbs.c) says what each takes and which role answers it.
+ * One table of verbs (control_verbs.c) says what each takes and which role answers it; lines and
+ * descriptors are process/local.h.
  *
  *	control.c              the role: socket, snapshots
- *	control_client.c       one connection: lines and descriptors
  *	control_request.c      one request on its way: questions to roles and their replies
  *	control_verbs.c        the table of verbs and the check of arguments
  *	control_participant.c  participants from the snapshot
@@ -27,16 +26,13 @@
 #include "lib/catalogue.h"
 #include "obmend/role.h"
 #include "obmend/wire.h"
+#include "process/local.h"
 #include "register/snapshot.h"
 
-#define CONTROL_CLIENTS_MAX 64
-#define CONTROL_LINE_MAX ((size_t)1 << 20) /* bytes of a request */
-#define CONTROL_FDS_MAX (IPC_FRAME_FDS - 1) /* descriptors of a request; one stays for large JSON */
-#define CONTROL_IDLE_SECONDS 60
+#define CONTROL_FDS_MAX LOCAL_FDS_MAX
 #define CONTROL_SCAN_MAX 5000 /* participants in one answer */
 
 struct control;
-struct client;
 struct request;
 
 /* A role's answer: an object, or NULL when the role is down or silent. Descriptors lie in the frame
@@ -78,7 +74,7 @@ extern const size_t control_verb_count;
 
 struct request {
 	struct control *control;
-	struct client *client; /* NULL: went away */
+	struct local_client *client; /* NULL: went away */
 	const struct verb *verb;
 	json_t *arguments;     /* checked; "verb" removed */
 	int fds[CONTROL_FDS_MAX];
@@ -104,33 +100,21 @@ struct updater {
 
 struct control {
 	struct self *self;
-	int socket;
-	struct event *listener;
+	int socket;           /* until local has it */
+	struct local *local;
 	struct snapshot *snapshot; /* NULL until directory has one */
-	TAILQ_HEAD(, client) clients;
-	unsigned client_count;
 	TAILQ_HEAD(, question) questions;
 	uint64_t next_id;
-	uint64_t served, refused;
+	uint64_t refused;
 	struct updater updater;
 	struct http_server *http; /* metrics-listen; NULL: off */
 	int http_socket;          /* until http has it; -1 */
 };
 
-/* -- control_client.c */
-
-/* Takes the descriptor. */
-void client_new(struct control *, int fd);
-void client_free(struct client *);
-/* Sends one line; takes the descriptors, not the JSON. The client then reads its next request. */
-void client_answer(struct client *, const json_t *, const int *fds, unsigned nfds);
-/* Who asks, for the log. */
-void client_person(const struct client *, uid_t *uid, pid_t *pid);
-
 /* -- control_request.c */
 
 /* Begins a request; takes line's JSON and the descriptors. */
-struct request *request_new(struct control *, struct client *, json_t *, const int *fds,
+struct request *request_new(struct control *, struct local_client *, json_t *, const int *fds,
                             unsigned nfds);
 /* The client went away: answers go nowhere. */
 void request_orphan(struct request *);

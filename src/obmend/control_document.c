@@ -204,7 +204,7 @@ on_body(struct request *r, json_t *answer, struct ipc_frame *f)
 	fds[0] = ipc_take_fd(f, 0);
 	r->nfds = 0; /* taken */
 	/* Spread the work as front does: any codec will do. */
-	unsigned codec = (unsigned)(r->control->served % r->control->self->workers);
+	unsigned codec = (unsigned)(local_figures(r->control->local)->served % r->control->self->workers);
 	request_ask(r, ROLE_CODEC, codec,
 	    json_pack("{s:s, s:I}", "verb", "document.detach", "index",
 	        index ? json_integer_value(index) : (json_int_t)0),

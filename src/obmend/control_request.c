@@ -29,7 +29,7 @@ close_all(const int *fds, unsigned n)
 }
 
 struct request *
-request_new(struct control *control, struct client *client, json_t *arguments, const int *fds,
+request_new(struct control *control, struct local_client *client, json_t *arguments, const int *fds,
     unsigned nfds)
 {
 	struct request *r = calloc(1, sizeof *r);
@@ -91,7 +91,7 @@ void
 request_answer(struct request *r, json_t *answer, const int *fds, unsigned nfds)
 {
 	if (r->client)
-		client_answer(r->client, answer, fds, nfds);
+		local_answer(r->client, answer, fds, nfds);
 	else
 		close_all(fds, nfds);
 	json_decref(answer);
@@ -184,7 +184,7 @@ sign_query(const struct request *r, json_t *query)
 
 	if (!r->client)
 		return;
-	client_person(r->client, &uid, &pid);
+	local_person(r->client, &uid, &pid);
 	snprintf(by, sizeof by, "uid %u", (unsigned)uid);
 	json_object_set_new(query, "by", json_string(by));
 }

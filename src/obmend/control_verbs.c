@@ -336,7 +336,7 @@ log_change(const struct request *r)
 
 	if (!r->verb->changes || !r->client)
 		return;
-	client_person(r->client, &uid, &pid);
+	local_person(r->client, &uid, &pid);
 	log_info("control.command", "verb=%s uid=%u pid=%d%s%s", r->verb->name, (unsigned)uid,
 		 (int)pid, document ? " document=" : "", document ? document : "");
 	/* What is asked of store is in the journal with what it changed. */

@@ -26,7 +26,8 @@ make_context(struct self *self, unsigned certificate, int kind)
 	    .legacy = kind >= COURIER_TLS_LEGACY, .revoked = &self->revoked, .verify_chain = true,
 	    .findings = probe ? &c->findings : NULL};
 
-	return tls_context(self_conf(self), certificate, self->sync_signer, &o);
+	return tls_context(self_conf(self)->certificates[certificate].file, certificate,
+	    self->sync_signer, &o);
 }
 
 static bool

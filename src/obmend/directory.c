@@ -63,7 +63,7 @@ open_network(struct directory *d)
 	d->http = http_client_new(d->self->base, &http);
 	d->tls = calloc(c->certificate_count + 1, sizeof(SSL_CTX *));
 	for (unsigned i = 0, n = certificate; d->http && d->tls && i < c->certificate_count; i++) {
-		if (!d->tls[n] && !(d->tls[n] = tls_context(c, n, d->self->sync_signer, &tls)))
+		if (!d->tls[n] && !(d->tls[n] = tls_context(c->certificates[n].file, n, d->self->sync_signer, &tls)))
 			return false;
 		n = c->certificates[n].successor;
 	}

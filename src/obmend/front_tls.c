@@ -62,7 +62,7 @@ open_identity(struct front *f, unsigned index)
 	    .revoked = &f->self->revoked,
 	    .verify_chain = true};
 
-	id->tls = tls_context(conf, index, f->self->sync_signer, &o);
+	id->tls = tls_context(conf->certificates[index].file, index, f->self->sync_signer, &o);
 	if (!id->tls)
 		return false;
 	X509_NAME *subject = X509_get_subject_name(SSL_CTX_get0_certificate(id->tls));

@@ -13,8 +13,8 @@
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "obmend/role.h"
-#include "obmend/signer_form.h"
-#include "obmend/signer_key.h"
+#include "process/signer_form.h"
+#include "process/signer_key.h"
 #include "obmend/wire.h"
 
 #define JOBS_MAX 1024 /* digests waiting; codecs have fewer messages in flight */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "obmend/signer_form.h"
+#include "process/signer_form.h"
 #include "obmend/wire.h"
 
 /* Larger than every message. */

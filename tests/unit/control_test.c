@@ -293,7 +293,7 @@ clients_that_leave_or_misbehave(void **state)
 {
 	struct world *w = *state;
 	unsigned before = open_descriptors();
-	static char junk[CONTROL_LINE_MAX + 65536];
+	static char junk[LOCAL_LINE_MAX + 65536];
 
 	/* leaves while its question is on the way */
 	int client = open_client(w);
@@ -353,16 +353,16 @@ static void
 too_many_clients(void **state)
 {
 	struct world *w = *state;
-	int clients[CONTROL_CLIENTS_MAX + 4];
+	int clients[LOCAL_CLIENTS_MAX + 4];
 	char c;
 
-	for (int i = 0; i < CONTROL_CLIENTS_MAX + 4; i++) {
+	for (int i = 0; i < LOCAL_CLIENTS_MAX + 4; i++) {
 		clients[i] = open_client(w);
 		turn(w, 2);
 	}
-	assert_int_equal(recv(clients[CONTROL_CLIENTS_MAX], &c, 1, 0), 0);
+	assert_int_equal(recv(clients[LOCAL_CLIENTS_MAX], &c, 1, 0), 0);
 	assert_int_equal(recv(clients[0], &c, 1, 0), -1);
-	for (int i = 0; i < CONTROL_CLIENTS_MAX + 4; i++)
+	for (int i = 0; i < LOCAL_CLIENTS_MAX + 4; i++)
 		close(clients[i]);
 	turn(w, 5);
 	w->roles[ROLE_STORE].answer = "{\"ok\":true}";

@@ -186,7 +186,7 @@ fixture_context(const struct fixture *f, enum tls_side side, int certificate, bo
 {
 	struct tls_options o = {.side = side, .ca_file = f->ca_file,
 	    .crl_file = crl ? f->crl_file : NULL, .verify_chain = true};
-	SSL_CTX *ctx = tls_context(&f->conf, (unsigned)certificate,
+	SSL_CTX *ctx = tls_context(f->conf.certificates[certificate].file, (unsigned)certificate,
 	    f->sync[side == TLS_SERVER ? ROLE_FRONT : ROLE_COURIER], &o);
 
 	assert_non_null(ctx);

@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "obmend/signer_form.h"
-#include "obmend/signer_key.h"
+#include "process/signer_form.h"
+#include "process/signer_key.h"
 
 static struct fixture fixture;
 

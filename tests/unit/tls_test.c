@@ -119,7 +119,7 @@ test_legacy(void **state)
 	SSL_CTX_set_max_proto_version(old, TLS1_VERSION);
 	assert_int_equal(SSL_CTX_set_cipher_list(old, "ALL:@SECLEVEL=0"), 1);
 
-	SSL_CTX *legacy = tls_context(&fixture.conf, CERT_B, fixture.sync[ROLE_COURIER], &o);
+	SSL_CTX *legacy = tls_context(fixture.conf.certificates[CERT_B].file, CERT_B, fixture.sync[ROLE_COURIER], &o);
 	shake(&h, old, legacy, "primer.obmen.local", NULL);
 	assert_string_equal(h.reason, "");
 	assert_true(h.done);
@@ -245,7 +245,7 @@ test_soft_crl(void **state)
 		SSL_CTX *client = fixture_context(&fixture, TLS_CLIENT, CERT_B, false);
 		struct handshake h;
 		o.crl_file = files[i];
-		SSL_CTX *server = tls_context(&fixture.conf, CERT_A, fixture.sync[ROLE_FRONT], &o);
+		SSL_CTX *server = tls_context(fixture.conf.certificates[CERT_A].file, CERT_A, fixture.sync[ROLE_FRONT], &o);
 		shake(&h, server, client, NULL, NULL);
 		assert_string_equal(h.reason, "");
 		assert_true(h.done);

@@ -1,4 +1,4 @@
-#include "obmend/signer_key.h"
+#include "process/signer_key.h"
 
 #include <errno.h>
 #include <fcntl.h>

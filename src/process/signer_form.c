@@ -1,4 +1,4 @@
-#include "obmend/signer_form.h"
+#include "process/signer_form.h"
 
 #include <stdbool.h>
 #include <string.h>
