@@ -83,6 +83,8 @@ $(BUILD)/src/message/schema.o: $(SCHEMAS:src/%=$(BUILD)/gen/%.h)
 $(BUILD)/src/soap/envelope_write.o: $(BUILD)/gen/soap/submit.wsdl.h
 $(BUILD)/src/authority/web_about.o: $(BUILD)/gen/authority/web_style.css.h
 
+$(BUILD)/src/soap/register_answer.o: $(BUILD)/gen/soap/register.wsdl.h $(BUILD)/gen/soap/encoding.xsd.h
+
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^

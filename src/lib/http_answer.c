@@ -45,8 +45,12 @@ http_respond(struct http_conn *c, const struct http_answer *a)
 	    a->status, http_status_str((enum http_status)a->status), date,
 	    a->content_type ? a->content_type : "text/plain; charset=utf-8", a->len, connection,
 	    a->fields ? a->fields : "");
-	if (!head_only)
+	if (!head_only && a->borrowed) {
+		c->borrowed = a->body;
+		c->borrowed_len = a->len;
+	} else if (!head_only) {
 		buf_add(&c->out, a->body, a->len);
+	}
 	http_conn_enter(c, CONN_ANSWER);
 	http_conn_kick(c);
 }

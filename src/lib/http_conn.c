@@ -152,6 +152,8 @@ answered(struct http_conn *c)
 	http_conn_end_request(c);
 	buf_free(&c->out);
 	c->out_sent = 0;
+	c->borrowed = NULL;
+	c->borrowed_len = 0;
 	c->used = true;
 	if (c->closing || !c->server->open) {
 		buf_free(&c->rest);
@@ -161,16 +163,31 @@ answered(struct http_conn *c)
 	}
 }
 
+/* What is to be written next; false when nothing is. */
+static bool
+unsent(const struct http_conn *c, const uint8_t **data, size_t *len)
+{
+	bool head = c->out_sent < c->out.len;
+
+	*len = c->out.len + c->borrowed_len - c->out_sent;
+	if (head)
+		*len = c->out.len - c->out_sent;
+	*data = head ? c->out.data + c->out_sent : c->borrowed + (c->out_sent - c->out.len);
+	return *len > 0;
+}
+
 static void
 flush(struct http_conn *c)
 {
+	const uint8_t *data;
+	size_t len;
+
 	if (c->state >= CONN_LINGER)
 		return;
 	if (c->out.failed)
 		http_conn_die(c, "out of memory");
-	while (c->state < CONN_LINGER && c->out_sent < c->out.len) {
-		long n = http_stream_write(&c->stream, c->out.data + c->out_sent,
-		    c->out.len - c->out_sent);
+	while (c->state < CONN_LINGER && unsent(c, &data, &len)) {
+		long n = http_stream_write(&c->stream, data, len);
 		if (n == HTTP_STREAM_BLOCKED)
 			return;
 		if (n < 0) {
@@ -277,7 +294,7 @@ rearm(struct http_conn *c)
 	set_event(&c->readable, &c->reading,
 	    c->state == CONN_LINGER || may_read(c) || s->write_needs_read);
 	set_event(&c->writable, &c->writing,
-	    c->state < CONN_LINGER && (c->out_sent < c->out.len || s->read_needs_write));
+	    c->state < CONN_LINGER && (c->out_sent < c->out.len + c->borrowed_len || s->read_needs_write));
 	if (c->armed && c->armed <= d)
 		return; /* fires early enough; then it is set again: cheaper than once per state */
 	wait = d - when_monotonic();

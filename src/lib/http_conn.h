@@ -72,7 +72,9 @@ struct http_conn {
 	struct http_head *head;
 	struct http_body body;
 	struct buf out;
-	size_t out_sent;
+	size_t out_sent;          /* of out, then of the borrowed body */
+	const uint8_t *borrowed;  /* follows out; NULL when there is none */
+	size_t borrowed_len;
 
 	void *data;
 	uint8_t *certificate;

@@ -103,8 +103,9 @@ struct http_answer {
 	int status;
 	const char *content_type; /* NULL = text/plain; charset=utf-8 */
 	const char *fields;       /* more header lines, each ended by CRLF; may be NULL */
-	const void *body;         /* copied */
+	const void *body;         /* copied, unless borrowed */
 	size_t len;
+	bool borrowed;            /* the body stays where it is until `end`, and is sent from there */
 	bool close;               /* the connection ends after it in any case */
 };
 
