@@ -260,7 +260,7 @@ http_call_finish(struct http_call *call, enum http_stage stage, bool timed_out)
 	    .stage = stage,
 	    .timed_out = timed_out,
 	    .too_large = call->too_large,
-	    .body_left = call->drained > call->head.len,
+	    .body_left = http_call_body_left(call),
 	    .status = call->status,
 	    .content_type = call->content_type,
 	    .body = call->answer.data,
@@ -351,15 +351,18 @@ http_call_new(struct http_client *client, const struct http_request *r, http_don
 	return call;
 }
 
-void
+bool
 http_call_cancel(struct http_call *call)
 {
+	bool left = http_call_body_left(call);
+
 	if (call->connection)
 		http_connection_close(call->connection);
 	else
 		TAILQ_REMOVE(&call->origin->waiting, call, entry);
 	kick(call->origin);
 	free_call(call);
+	return left;
 }
 
 /* The client */

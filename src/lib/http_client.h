@@ -96,7 +96,7 @@ typedef void (*http_done_cb)(void *arg, const struct http_result *);
  * *why says which, in words; body_fd is closed). */
 struct http_call *http_call_new(struct http_client *, const struct http_request *, http_done_cb,
                                 void *arg, const char **why);
-/* Gives up; done is not called. */
-void http_call_cancel(struct http_call *);
+/* Gives up; done is not called. True when a byte of the body had left. */
+bool http_call_cancel(struct http_call *);
 
 #endif

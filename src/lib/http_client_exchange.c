@@ -15,8 +15,8 @@
 #define CONTINUE_WAIT WHEN_SECOND /* then the body goes without an invitation (RFC 9110 10.1.1) */
 #define SECONDS(n) ((when)(n) * WHEN_SECOND)
 
-static bool
-body_left(const struct http_call *call)
+bool
+http_call_body_left(const struct http_call *call)
 {
 	return call->drained > call->head.len;
 }
@@ -248,7 +248,7 @@ static void
 answered(struct http_call *call)
 {
 	/* The server did not know Expect: once more without it, nothing of the message has left. */
-	if (call->status == 417 && call->expect && !body_left(call)) {
+	if (call->status == 417 && call->expect && !http_call_body_left(call)) {
 		http_request_drop_expect(call);
 		http_call_again(call);
 		return;
@@ -374,7 +374,7 @@ lost(struct http_connection *c, unsigned long error, int error_number)
 		stage = HTTP_TLS;
 		c->alert = tls_alert_number(error);
 	}
-	if (c->used && !call->answer_begun && !body_left(call) && !call->fresh)
+	if (c->used && !call->answer_begun && !http_call_body_left(call) && !call->fresh)
 		http_call_again(call);
 	else
 		http_call_finish(call, stage, false);

@@ -124,6 +124,8 @@ unsigned long http_connection_error(struct http_connection *);
 /* http_client_exchange.c */
 void http_exchange_begin(struct http_connection *);
 void http_exchange_drained(struct http_call *, size_t deleted, bool empty);
+/* A byte of the body left. */
+bool http_call_body_left(const struct http_call *);
 /* Arms the call's timer for the nearest of its deadlines. */
 void http_call_arm(struct http_call *);
 void http_call_timer_cb(evutil_socket_t, short, void *call);

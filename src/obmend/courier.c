@@ -104,7 +104,7 @@ courier_stop(struct self *self)
 
 	if (!c)
 		return;
-	courier_drop_deliveries(c);
+	courier_drop_deliveries(self);
 	courier_drop_stamp(c);
 	courier_drop_probe(c);
 	if (c->http)

@@ -49,8 +49,8 @@ struct delivery {
 
 /* courier_delivery.c: handler of WIRE_DELIVER. */
 void courier_on_deliver(struct self *, struct peer, struct ipc_frame *);
-/* Ends all deliveries without a word: the process ends, store polls. */
-void courier_drop_deliveries(struct courier *);
+/* The process ends. Store hears of the deliveries that had not begun to leave; it polls the others. */
+void courier_drop_deliveries(struct self *);
 
 /* courier_stamp.c: handler of WIRE_STAMP_ASK. */
 void courier_on_stamp(struct self *, struct peer, struct ipc_frame *);

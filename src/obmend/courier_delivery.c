@@ -175,13 +175,16 @@ courier_on_deliver(struct self *self, struct peer from, struct ipc_frame *f)
 }
 
 void
-courier_drop_deliveries(struct courier *c)
+courier_drop_deliveries(struct self *self)
 {
+	struct courier *c = self->state;
 	struct delivery *d;
 
 	while ((d = TAILQ_FIRST(&c->deliveries))) {
 		TAILQ_REMOVE(&c->deliveries, d, entry);
-		http_call_cancel(d->call);
+		if (!http_call_cancel(d->call))
+			courier_turn_away(self, d->id, UNDELIVERED_AGAIN, FAULT_INTERNAL,
+			    "the node is stopping", d->link->url, when_now() + AGAIN_SOON);
 		free(d);
 	}
 	c->in_flight = 0;

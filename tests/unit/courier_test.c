@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "lib/http_client_internal.h"
 #include "obmend/courier.h"
 
 enum { CODECS = 2 };
@@ -459,6 +460,46 @@ test_window(void **state)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
+/* An orderly end: what had not begun to leave goes out after the next start, unasked; the rest is polled.
+ * The last case: nothing works after it. */
+static void
+test_stop(void **state)
+{
+	int deaf = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	struct courier *c = self.state;
+	char uri[100];
+	unsigned told = 0;
+
+	(void)state;
+	assert_int_equal(bind(deaf, (struct sockaddr *)&a, len) | listen(deaf, 8), 0);
+	getsockname(deaf, (struct sockaddr *)&a, &len);
+	snprintf(uri, sizeof uri, "https://drug.obmen.local:%d/", ntohs(a.sin_port));
+	submit(own_a, at("good", "/silent"), "<x/>", 4, false);
+	while (!TAILQ_FIRST(&c->deliveries) || !http_call_body_left(TAILQ_FIRST(&c->deliveries)->call))
+		event_base_loop(base, EVLOOP_ONCE);
+	/* Two get a connection, the third waits for one. */
+	struct guid to = registered(uri, PARTICIPANT_ACTIVE, "");
+	for (int i = 0; i < 3; i++)
+		submit(own_a, to, "<x/>", 4, false);
+	while (c->in_flight < 4)
+		event_base_loop(base, EVLOOP_ONCE);
+	last.frames = 0;
+	role_courier.stop(&self);
+	ipc_flush(self.peers[ROLE_STORE][0]);
+	while (told < 3) {
+		event_base_dispatch(base);
+		told += last.frames;
+		last.frames = 0;
+		expect_undelivered(UNDELIVERED_AGAIN, FAULT_INTERNAL);
+		assert_string_equal(last.url, uri);
+	}
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(last.frames, 0);
+	close(deaf);
+}
+
 static void
 write_file(char *path, size_t size, const char *name, const char *text)
 {
@@ -531,6 +572,7 @@ main(void)
 	    cmocka_unit_test(test_name_mismatch),
 	    cmocka_unit_test(test_codecs),
 	    cmocka_unit_test(test_window),
+	    cmocka_unit_test(test_stop),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
