@@ -351,11 +351,12 @@ judge(const struct trust *t, const struct trust_entry *e, when at)
 		return FAULT_CERTIFICATE_REVOKED;
 	if (e->revoked_at != WHEN_NONE && at >= e->revoked_at)
 		return FAULT_CERTIFICATE_REVOKED;
-	if (at < e->facts.not_before)
+	/* Its issuer is there already: what looks too early above it is the clock that looks. */
+	if (at < e->facts.not_before || at < e->chain_from)
 		return FAULT_CERTIFICATE_NOT_YET;
 	if (at > e->facts.not_after)
 		return FAULT_CERTIFICATE_EXPIRED;
-	return at < e->chain_from || at > e->chain_to ? FAULT_CERTIFICATE_CHAIN : FAULT_NONE;
+	return at > e->chain_to ? FAULT_CERTIFICATE_CHAIN : FAULT_NONE;
 }
 
 static enum fault

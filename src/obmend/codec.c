@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/sandbox.h"
 
 bool
@@ -107,6 +108,7 @@ codec_open(struct self *self)
 		return false;
 	c->self = self;
 	c->conf = self->conf;
+	self->clock_floor = clock_floor(self->conf);
 	c->trust = trust_new(&options);
 	if (!c->trust || !load_identities(c) || !stamps_open(c) || !jobs_open(c)) {
 		close_codec(c);

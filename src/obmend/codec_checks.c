@@ -228,17 +228,21 @@ certificate_named(struct verdict *v)
 	return refuse(v, FAULT_CERTIFICATE_NAME, v->certificate.common_name);
 }
 
-static enum fault
-tls_bound(struct verdict *v)
+bool
+checks_signer_connects(const struct verdict *v)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	const struct wire_bytes *der = &v->tls_certificate;
-
-	if (!v->codec->conf->tls_client_binding)
-		return FAULT_NONE;
 	const EVP_MD *sha256 = digest_method_md(DIGEST_SHA256);
-	if (EVP_Digest(der->data, der->len, digest, NULL, sha256, NULL) == 1 &&
-	    memcmp(digest, v->certificate.sha256, sizeof v->certificate.sha256) == 0)
+
+	return EVP_Digest(der->data, der->len, digest, NULL, sha256, NULL) == 1 &&
+	    memcmp(digest, v->certificate.sha256, sizeof v->certificate.sha256) == 0;
+}
+
+static enum fault
+tls_bound(struct verdict *v)
+{
+	if (!v->codec->conf->tls_client_binding || checks_signer_connects(v))
 		return FAULT_NONE;
 	return refuse(v, FAULT_CERTIFICATE_TLS, v->certificate.common_name);
 }

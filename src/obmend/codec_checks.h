@@ -31,6 +31,8 @@ struct verdict {
 
 /* Runs the checks that apply; the first refusal is the verdict. */
 enum fault checks_run(struct verdict *);
+/* The connection was made with the certificate that signed. */
+bool checks_signer_connects(const struct verdict *);
 /* Copies into job->proof who signed, before the parser goes back to its pool. */
 void checks_keep_proof(struct job *, const struct verdict *);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "obmend/codec.h"
 #include "obmend/codec_details.h"
 
@@ -337,6 +338,8 @@ start(struct job *job, const struct wire_compose *w, struct ipc_frame *f)
 	take(job, w, f);
 	if (job->no_memory)
 		job_trouble(job, FAULT_INTERNAL, "no memory");
+	else if (clock_wrong(job->codec->self->clock_floor))
+		job_trouble(job, FAULT_CLOCK_WRONG, NULL); /* its date would be wrong */
 	else if (!job->codec->snapshot)
 		job_trouble(job, FAULT_REGISTER_EMPTY, NULL);
 	else

@@ -5,6 +5,7 @@
  *	     -> answer -> sign -> store -> reply
  * The store may ask for another answer than the one it was given: then sign and store again.
  */
+#include "lib/clock.h"
 #include "obmend/codec_checks.h"
 #include "obmend/codec_details.h"
 
@@ -152,6 +153,9 @@ check(struct job *job)
 		job->inbound.detail = job_strdup(job, v.detail);
 		if (!job_look_up(job, &job->message.sender.guid))
 			job_trouble(job, FAULT_OVERLOADED, "directory");
+	} else if (v.fault == FAULT_CERTIFICATE_NOT_YET && checks_signer_connects(&v)) {
+		/* The handshake has believed it: since then the clock went back. */
+		job_trouble(job, v.fault, v.detail);
 	} else {
 		refuse(job, v.fault, v.detail);
 	}
@@ -188,7 +192,9 @@ read_body(struct job *job)
 	struct codec *c = job->codec;
 	enum digest_method hint = codec_hint(c, job->proof.tls_certificate);
 
-	if (!c->snapshot)
+	if (clock_wrong(c->self->clock_floor))
+		job_trouble(job, FAULT_CLOCK_WRONG, NULL);
+	else if (!c->snapshot)
 		job_trouble(job, FAULT_REGISTER_EMPTY, NULL);
 	else if (!parse_begin(&job->parse, &c->parsers, &job->body, &job->message, ENVELOPE_REQUEST,
 	    hint))

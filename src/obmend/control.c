@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 
@@ -17,6 +18,7 @@ control_open(struct self *self)
 		return false;
 	TAILQ_INIT(&c->questions);
 	c->self = self;
+	self->clock_floor = clock_floor(self->conf);
 	control_http_open(c);
 	updater_open(c);
 	c->socket = local_listen(self_conf(self)->control_socket, self_conf(self)->user_prefix);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/when.h"
 #include "obmend/codec_details.h"
 #include "obmend/control.h"
@@ -160,6 +161,11 @@ document_send(struct request *r)
 
 	if (!sender) {
 		request_refuse(r, FAULT_SENDER_NOT_OURS, from);
+		return;
+	}
+	/* It would be dated wrongly, and its terms counted from there. */
+	if (clock_wrong(r->control->self->clock_floor)) {
+		request_refuse(r, FAULT_CLOCK_WRONG, NULL);
 		return;
 	}
 	enum fault f = find_recipient(r, to, &recipient);

@@ -23,8 +23,8 @@ struct page {
 };
 
 /* What a node cannot exchange documents with. The rest of the conditions are warnings. */
-static const enum fault blocking[] = {FAULT_NODE_ROLE_DOWN, FAULT_DISK_FULL, FAULT_STORE_FAILED,
-    FAULT_OWN_CERTIFICATE_EXPIRED, FAULT_REGISTER_EMPTY};
+static const enum fault blocking[] = {FAULT_NODE_ROLE_DOWN, FAULT_CLOCK_WRONG, FAULT_DISK_FULL,
+    FAULT_STORE_FAILED, FAULT_OWN_CERTIFICATE_EXPIRED, FAULT_REGISTER_EMPTY};
 
 static bool
 is_blocking(const char *code)

@@ -1,6 +1,7 @@
 /* The state of the whole node: every role's own figures, and one sentence with the next step. */
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/when.h"
 #include "obmend/control.h"
 #include "obmend/role.h"
@@ -34,6 +35,16 @@ check_roles(struct facts *f)
 		if (json_is_null(status))
 			note(f, FAULT_NODE_ROLE_DOWN, name);
 	}
+}
+
+static void
+check_clock(struct facts *f)
+{
+	char now[WHEN_TEXT_SIZE];
+
+	when_format(when_now(), now);
+	if (clock_wrong(f->control->self->clock_floor))
+		note(f, FAULT_CLOCK_WRONG, now);
 }
 
 static void
@@ -126,7 +137,7 @@ check_incoming(struct facts *f)
 
 /* From what stops the node to what only waits for a person. */
 static void (*const checks[])(struct facts *) = {
-    check_roles, check_disk, check_durable, check_certificates, check_register, check_own,
+    check_roles, check_clock, check_disk, check_durable, check_certificates, check_register, check_own,
     check_incoming};
 
 static json_t *

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/tls.h"
@@ -74,6 +75,7 @@ courier_open(struct self *self)
 	self->state = c;
 	if (!c)
 		return false;
+	self->clock_floor = clock_floor(conf);
 	TAILQ_INIT(&c->deliveries);
 	links_init(&c->links, conf);
 	c->http = http_client_new(self->base, &o);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "obmend/courier.h"
 #include "soap/envelope.h"
@@ -35,6 +36,8 @@ look_up(struct self *self, const struct wire_deliver *m, struct participant *p)
 	if (!conf_participant(self->conf, &m->sender))
 		return (struct verdict){UNDELIVERED_AGAIN, FAULT_INTERNAL,
 		    "the sender is not a participant of this node", now + AGAIN_LATER};
+	if (clock_wrong(self->clock_floor))
+		return (struct verdict){UNDELIVERED_AGAIN, FAULT_CLOCK_WRONG, NULL, now + AGAIN_SOON};
 	/* Directory sends it a moment after either of the two has started. */
 	if (!c->snapshot)
 		return (struct verdict){UNDELIVERED_AGAIN, FAULT_REGISTER_EMPTY, NULL, now + AGAIN_SOON};
@@ -119,10 +122,10 @@ send_out(struct self *self, uint64_t id, const struct wire_deliver *m, const str
 	struct delivery *d = calloc(1, sizeof *d);
 	when retry = WHEN_NONE;
 
-	if (!d || !link || !link_begin(link, when_now(), &retry)) {
+	if (!d || !link || !link_begin(link, when_monotonic(), &retry)) {
 		if (retry != WHEN_NONE)
 			trouble = (struct verdict){UNDELIVERED_HELD, FAULT_BREAKER_OPEN,
-			    link->last_detail, retry};
+			    link->last_detail, when_now() + retry - when_monotonic()};
 		free(d);
 		if (fd >= 0)
 			close(fd);
@@ -137,7 +140,7 @@ send_out(struct self *self, uint64_t id, const struct wire_deliver *m, const str
 		trouble.class = UNDELIVERED_CONNECT;
 		trouble.fault = FAULT_PEER_NAME;
 		trouble.retry = WHEN_NONE;
-		link_end(&c->links, link, LINK_UNTRIED, when_now(), trouble.fault, trouble.detail);
+		link_end(&c->links, link, LINK_UNTRIED, when_monotonic(), trouble.fault, trouble.detail);
 		free(d);
 		return trouble;
 	}

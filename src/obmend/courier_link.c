@@ -141,14 +141,14 @@ link_end(struct links *links, struct link *l, enum link_result result, when now,
 	l->in_flight--;
 	if (fault) {
 		l->failed++;
-		l->last_failure = now;
+		l->last_failure = when_now();
 		l->last_fault = fault;
 		snprintf(l->last_detail, sizeof l->last_detail, "%s", detail ? detail : "");
 	}
 	switch (result) {
 	case LINK_ANSWERED:
 		l->answered++;
-		l->last_answer = now;
+		l->last_answer = when_now();
 		close_breaker(links, l);
 		break;
 	case LINK_REACHED:
@@ -190,6 +190,7 @@ link_status(const struct link *l)
 		json_object_set_new(o, "last_detail", json_string(l->last_detail));
 	}
 	if (o && l->state != LINK_CLOSED)
-		json_object_set_new(o, "probe_at", moment(l->probe_at));
+		json_object_set_new(o, "probe_at",
+		    moment(when_now() + l->probe_at - when_monotonic()));
 	return o;
 }

@@ -23,10 +23,10 @@ struct link {
 	char *url;
 	enum link_state state;
 	unsigned failures;   /* connections in a row */
-	when pause, probe_at;/* monotonic would not survive in a wish to the store: real time */
+	when pause, probe_at;/* monotonic: an open breaker does not wait for a clock that was set back */
 	unsigned in_flight;
 	uint64_t answered, failed;
-	when last_answer;    /* WHEN_NONE = never */
+	when last_answer;    /* time of day; WHEN_NONE = never */
 	when last_failure;
 	enum fault last_fault;
 	char last_detail[256];
@@ -48,8 +48,8 @@ void links_free(struct links *);
 /* The link of a URL, made when it is new. NULL when memory is exhausted. */
 struct link *link_find(struct links *, const char *url);
 
-/* May a call go out now? If not, *retry says when to ask again. A yes counts as in flight until
- * link_end. */
+/* Moments are monotonic. May a call go out now? If not, *retry says when to ask again. A yes counts as
+ * in flight until link_end. */
 bool link_begin(struct link *, when now, when *retry);
 
 enum link_result {

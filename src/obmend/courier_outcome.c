@@ -70,7 +70,7 @@ undelivered(struct delivery *d, const struct http_result *r, struct step s, cons
 
 	log_info("courier.undelivered", "attempt=%llu url=\"%s\" fault=%s detail=\"%s\"",
 	    (unsigned long long)d->id, d->link->url, fault_code(s.fault), detail);
-	link_end(&c->links, d->link, s.link, r->ended, s.fault, detail);
+	link_end(&c->links, d->link, s.link, when_monotonic(), s.fault, detail);
 	c->sent[d->kind % DELIVERY_KIND_COUNT][0]++;
 	tell_store(d->self, d->id, &m);
 }
@@ -140,7 +140,7 @@ courier_outcome(struct delivery *d, const struct http_result *r)
 		if (hand_to_codec(d, r)) {
 			c->answered++;
 			c->sent[d->kind % DELIVERY_KIND_COUNT][1]++;
-			link_end(&c->links, d->link, LINK_ANSWERED, r->ended, FAULT_NONE, NULL);
+			link_end(&c->links, d->link, LINK_ANSWERED, when_monotonic(), FAULT_NONE, NULL);
 			return;
 		}
 		/* It answered, and nobody here can read it: asking again is safe, sending is not. */

@@ -4,8 +4,8 @@
  * What a sender sees when we cannot take a message (protocol.md section 10: eDelivery tries again
  * after a refused connection, and gives up after a 5xx or a connection that breaks in the
  * exchange):
- *   - no codec or no store is there, or the connections are used up: listening stops, so that TCP
- *     connections are refused, and idle connections are closed;
+ *   - no codec or no store is there, the machine's clock is certainly wrong, or the connections are
+ *     used up: listening stops, so that TCP connections are refused, and idle ones are closed;
  *   - a request that comes all the same, or for which there is no room on the disk: the connection
  *     is closed before anything of the body is taken;
  *   - trouble after the body was taken, and it is certain that nothing was kept: HTTP 503;
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 
@@ -33,7 +34,7 @@ front_ready(const struct front *f)
 
 	for (unsigned i = 0; i < ROLE_INDEX_MAX; i++)
 		codec |= f->lanes[i].up;
-	return codec && f->store_up;
+	return codec && f->store_up && !f->clock_wrong;
 }
 
 /* ---- what the HTTP server says ---- */
@@ -154,6 +155,7 @@ front_open(struct self *self)
 		return false;
 	f->self = self;
 	self->state = f;
+	self->clock_floor = clock_floor(self->conf);
 	for (int i = 0; i < JOB_STAGE_COUNT; i++)
 		TAILQ_INIT(&f->stages[i]);
 	for (int i = 0; i < ROLE_INDEX_MAX; i++)
@@ -180,6 +182,37 @@ limits(const struct conf *c)
 	    .answer_time = ANSWER_TIME};
 }
 
+static void
+update_doors(struct front *f)
+{
+	bool ready = front_ready(f);
+
+	http_server_open(f->server, ready);
+	log_info("front.doors", "open=%s", ready ? "yes" : "no");
+}
+
+/* Every certificate would be refused as not yet valid, in the handshake or, where a session goes on,
+ * for good by codec. */
+static void
+look_at_clock(evutil_socket_t fd, short what, void *arg)
+{
+	struct front *f = arg;
+	bool wrong = clock_wrong(f->self->clock_floor);
+	char floor[WHEN_TEXT_SIZE];
+
+	(void)fd, (void)what;
+	if (wrong == f->clock_wrong)
+		return;
+	f->clock_wrong = wrong;
+	when_format(f->self->clock_floor, floor);
+	if (wrong)
+		log_warning("front.clock", "code=%s certificates_from=%s",
+		    fault_code(FAULT_CLOCK_WRONG), floor);
+	else
+		log_info("front.clock-set", "certificates_from=%s", floor);
+	update_doors(f);
+}
+
 static bool
 front_start(struct self *self)
 {
@@ -199,16 +232,11 @@ front_start(struct self *self)
 		if (!http_server_add(f->server, fd, tls))
 			return false;
 	}
+	f->clock_timer = event_new(self->base, -1, EV_PERSIST, look_at_clock, f);
+	if (!f->clock_timer || event_add(f->clock_timer, &(struct timeval){.tv_sec = 1}) < 0)
+		return false;
+	look_at_clock(-1, 0, f);
 	return true;
-}
-
-static void
-update_doors(struct front *f)
-{
-	bool ready = front_ready(f);
-
-	http_server_open(f->server, ready);
-	log_info("front.doors", "open=%s", ready ? "yes" : "no");
 }
 
 static void
@@ -247,6 +275,8 @@ front_stop(struct self *self)
 	struct front *f = self->state;
 
 	front_jobs_free(f);
+	if (f->clock_timer)
+		event_free(f->clock_timer);
 	http_server_free(f->server);
 	for (unsigned i = 0; f->listening && i < self_conf(self)->listen_count; i++) {
 		if (f->listening[i] >= 0)

@@ -136,7 +136,8 @@ struct front {
 	struct http_server *server;
 	struct front_identity *identities; /* by index of conf.certificates */
 	int *listening; /* descriptors by index of conf.listens; -1: given away */
-	bool store_up;
+	bool store_up, clock_wrong;
+	struct event *clock_timer; /* every second: nothing tells when the clock is set */
 	struct codec_lane lanes[ROLE_INDEX_MAX];
 	struct front_jobs stages[JOB_STAGE_COUNT];
 	unsigned turn;    /* lane that is asked first, so that equally busy ones alternate */
@@ -152,7 +153,7 @@ struct front {
 	uint64_t log_skipped;
 };
 
-/* True when a body that comes now can be taken: store and a codec are there. */
+/* True when a body that comes now can be taken: store and a codec are there, and the time is known. */
 bool front_ready(const struct front *);
 
 #endif

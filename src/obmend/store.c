@@ -15,11 +15,10 @@
 #include "lib/sandbox.h"
 #include "obmend/store_role.h"
 
-#define TIMER_MAX (60 * WHEN_SECOND) /* the wall clock may be set meanwhile */
+#define TICK_SECONDS 2 /* nobody tells when the wall clock is set, or that no outcome came */
+#define TIMER_MAX (60 * WHEN_SECOND)
 #define IDLE_PAUSE_MS 100            /* the log is looked at this long after a commit */
 #define GATHER_MS 3                  /* the longest that a message waits for others */
-#define TROUBLE_PAUSE (5 * WHEN_SECOND) /* before what could not be written is tried again */
-#define EXPIRE_ROUND 64
 #define REFUSED_COUNT 1000
 #define REFUSED_BYTES (256ull << 20)
 #define WRITER_SLICE_NS 100000 /* performance.md A1 */
@@ -67,6 +66,7 @@ store_batch(struct store_role *r)
 		return FAULT_NONE;
 	/* Runs after all handlers of this turn: events that become active are appended. */
 	event_active(r->turn, EV_TIMEOUT, 0);
+	store_clock_look(r);
 	enum fault f = r->backend->begin(r->store, when_now());
 	r->batch = f == FAULT_NONE;
 	r->begun = when_monotonic();
@@ -74,18 +74,18 @@ store_batch(struct store_role *r)
 	return f;
 }
 
+/* For the next delivery, to the millisecond; everything else is looked at by the tick. */
 static void
 set_timer(struct store_role *r)
 {
-	when now = when_now(), next = recipients_next(r), pause = TIMER_MAX;
+	when next = recipients_next(r), pause = next - when_now();
 
-	if (next != WHEN_NONE && r->recovered && r->self->peers[ROLE_COURIER][0] &&
-	    next - now < pause)
-		pause = next - now;
-	if (r->expire_next != WHEN_NONE && r->expire_next - now < pause)
-		pause = r->expire_next - now;
-	if ((r->lost_count > 0 || !r->recovered) && pause > TROUBLE_PAUSE)
-		pause = TROUBLE_PAUSE;
+	if (next == WHEN_NONE || !r->recovered || !r->self->peers[ROLE_COURIER][0]) {
+		evtimer_del(r->timer);
+		return;
+	}
+	if (pause > TIMER_MAX)
+		pause = TIMER_MAX;
 	when least = r->troubled ? WHEN_SECOND : WHEN_SECOND / 1000;
 	if (pause < least)
 		pause = least;
@@ -178,9 +178,9 @@ recover(struct store_role *r)
 	enum fault f = store_batch(r);
 
 	if (!f)
-		f = r->backend->abandon(r->store);
+		f = store_clock_start(r);
 	if (!f)
-		f = r->backend->expire(r->store, EXPIRE_ROUND, &r->expire_next);
+		f = r->backend->abandon(r->store);
 	if (!f)
 		f = r->backend->load_due(r->store);
 	if (f)
@@ -191,16 +191,24 @@ recover(struct store_role *r)
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	(void)fd, (void)what;
+	store_wake(arg);
+}
+
+/* Comes however busy the role is: a timer that every turn sets anew would be put off for ever. */
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
 	struct store_role *r = arg;
-	when now = when_now();
 
 	(void)fd, (void)what;
 	if (!r->recovered && !r->recovering)
 		recover(r);
 	store_overdue(r);
-	if (r->expire_next != WHEN_NONE && r->expire_next <= now && !store_batch(r) &&
-	    r->backend->expire(r->store, EXPIRE_ROUND, &r->expire_next))
-		r->expire_next = now + SCHEDULE_SOON;
+	store_clock_look(r);
+	store_clock_mend(r);
+	if (r->recovered)
+		store_expire(r, when_now());
 	store_wake(r);
 }
 
@@ -244,6 +252,8 @@ release(struct store_role *r)
 		event_free(r->turn);
 	if (r->timer)
 		event_free(r->timer);
+	if (r->tick)
+		event_free(r->tick);
 	if (r->idle)
 		event_free(r->idle);
 	if (r->gather)
@@ -302,7 +312,6 @@ store_open(struct self *self)
 		return false;
 	r->self = self;
 	r->backend = &store_sqlite;
-	r->expire_next = WHEN_NONE;
 	if (!allocate(r) || !open_backend(r)) {
 		release(r);
 		return false;
@@ -321,7 +330,10 @@ store_start(struct self *self)
 	r->timer = evtimer_new(self->base, on_timer, r);
 	r->idle = evtimer_new(self->base, on_idle, r);
 	r->gather = evtimer_new(self->base, on_turn, r);
-	if (!r->turn || !r->timer || !r->idle || !r->gather || !stamps_start(r) || !archive_start(r))
+	r->tick = event_new(self->base, -1, EV_PERSIST, on_tick, r);
+	if (!r->turn || !r->timer || !r->idle || !r->gather || !r->tick ||
+	    event_add(r->tick, &(struct timeval){.tv_sec = TICK_SECONDS}) < 0 || !stamps_start(r) ||
+	    !archive_start(r))
 		return false;
 	recover(r);
 	return true;

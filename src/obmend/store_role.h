@@ -74,7 +74,8 @@ struct store_role {
 	const struct store_backend *backend;
 	struct store *store;
 	struct event *turn;  /* the end of this loop turn */
-	struct event *timer; /* deliveries, expiry, deadlines */
+	struct event *timer; /* the next delivery */
+	struct event *tick;  /* expiry, deadlines, the clock */
 	struct event *idle;  /* tidying the log */
 	struct event *gather; /* the batch has waited long enough for more messages */
 	bool batch, pump;
@@ -92,7 +93,10 @@ struct store_role {
 	unsigned lost_count;
 	int64_t *ended;      /* attempts whose outcome is in this batch */
 	unsigned ended_count;
-	when expire_next;
+	when expire_next;     /* the next look for documents whose term is over */
+	when expire_patience; /* monotonic: none expires before */
+	when clock_offset;    /* wall clock minus monotonic clock, at the last look */
+	when clock_back;      /* it went back by so much, and what waits was not moved yet */
 	bool recovering;     /* in this batch: */
 	bool recovered;      /* what a crash left was looked at: only then is anything sent */
 	uint64_t idle_batches; /* counts.batches when the idle timer was set */
@@ -106,6 +110,14 @@ struct store_role {
 enum fault store_batch(struct store_role *);
 /* Asks for a look at what is due at the end of this turn. */
 void store_wake(struct store_role *);
+
+/* store_clock.c */
+enum fault store_clock_start(struct store_role *); /* in a batch */
+/* Has the clock been set? Asked before anything is dated. */
+void store_clock_look(struct store_role *);
+/* Brings forward what was scheduled by a clock that has gone back since. */
+void store_clock_mend(struct store_role *);
+void store_expire(struct store_role *, when now);
 
 /* store_outbox.c. All take the descriptors. */
 bool outbox_add(struct store_role *, struct peer to, unsigned type, uint64_t id, const void *message,

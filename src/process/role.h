@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 #include "lib/ipc.h"
+#include "lib/when.h"
 #include "process/program.h"
 
 struct event_base;
@@ -34,6 +35,7 @@ struct self {
 	/* What WIRE_TRUST says about certificates (self_on_trust): */
 	uint64_t switched;             /* own ones that gave way to their successors, a bit by index */
 	struct revocations *revoked;   /* NULL: none is known */
+	when clock_floor; /* lib/clock.h, for roles that ask; 0 = not known */
 	void *state;     /* the role's own context */
 };
 

@@ -267,6 +267,11 @@ struct store_backend {
 
 	/* The peers that have deliveries pending, with the first due time: through the due callback. */
 	enum fault (*load_due)(struct store *);
+	/* The wall clock went back by so much, or by nobody knows how much (0). What waits comes forward
+	 * by it, to now at most; nothing waits longer than the longest pause of the schedule. */
+	enum fault (*clock_back)(struct store *, when by);
+	/* When something last happened to a document; WHEN_NONE: never. */
+	enum fault (*last_written)(struct store *, when *);
 	/* At most max pending deliveries to a peer in the order of their due times; *count of them. */
 	enum fault (*due)(struct store *, int64_t peer, struct store_due *, unsigned max,
 	                  unsigned *count);

@@ -102,6 +102,17 @@ schedule_interval(const struct schedule_times *t, unsigned n)
 	return seconds(s < INTERVAL_MAX_SECONDS ? s : INTERVAL_MAX_SECONDS);
 }
 
+when
+schedule_longest(const struct schedule_times *t)
+{
+	const uint64_t pauses[] = {t->poll_first, t->poll_interval, t->hold_interval};
+	when longest = schedule_interval(t, t->retry_count + 1);
+
+	for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++)
+		longest = later(longest, seconds(pauses[i]));
+	return longest;
+}
+
 /* The shortest pause before the peer is troubled again. */
 static when
 breath(const struct schedule_times *t)

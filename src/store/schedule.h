@@ -83,6 +83,8 @@ void schedule_step(const struct schedule_times *, const struct schedule *, enum 
 
 /* The delay of the n-th retry, n from 1, in nanoseconds. */
 when schedule_interval(const struct schedule_times *, unsigned n);
+/* No pause between two attempts is longer, whatever they lead to. */
+when schedule_longest(const struct schedule_times *);
 /* When a document that was delivered is asked about. */
 when schedule_first_poll(const struct schedule_times *, when now);
 when schedule_expiry(const struct schedule_times *, when accepted);

@@ -207,6 +207,8 @@ enum fault db_receive(struct store *, const struct store_incoming *, struct wire
 /* sqlite_delivery.c */
 enum fault db_due(struct store *, int64_t peer, struct store_due *, unsigned max, unsigned *count);
 enum fault db_load_due(struct store *);
+enum fault db_clock_back(struct store *, when by);
+enum fault db_last_written(struct store *, when *);
 enum fault db_work(struct store *, int64_t document, struct store_work *);
 enum fault db_composed(struct store *, const struct store_work *, const struct wire_composed *,
                        const struct store_bytes *);

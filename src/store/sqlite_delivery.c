@@ -58,6 +58,28 @@ db_load_due(struct store *s)
 }
 
 enum fault
+db_clock_back(struct store *s, when by)
+{
+	struct query q = sql(s, SQL_DELIVERY_FORWARD);
+	when latest = s->now + schedule_longest(&s->options.times);
+
+	put_when(&q, s->now);
+	put_int(&q, by);
+	put_when(&q, latest);
+	put_when(&q, by > 0 ? s->now : latest);
+	return query_run(&q) ? FAULT_NONE : s->why;
+}
+
+enum fault
+db_last_written(struct store *s, when *at)
+{
+	struct query q = sql(s, SQL_EVENT_NEWEST);
+
+	*at = query_row(&q) ? get_when(&q) : WHEN_NONE;
+	return query_end(&q) ? FAULT_NONE : s->why;
+}
+
+enum fault
 db_due(struct store *s, int64_t peer, struct store_due *out, unsigned max, unsigned *count)
 {
 	struct query q = sql(s, SQL_DUE);

@@ -331,6 +331,19 @@ class Node:
                 found[name + index] = pid
         return found
 
+    def fake_clock(self, offset=0):
+        """From its next start the node lives by the clock of the machine plus some seconds."""
+        self.program = BUILD / "tests/tools/clock_node"
+        self.folder.mkdir(exist_ok=True)
+        self.clock = self.folder / "state.clock"
+        self.set_clock(offset)
+        return self
+
+    def set_clock(self, offset):
+        """All roles see it at once."""
+        with open(self.clock, "r+b" if self.clock.exists() else "w+b", buffering=0) as file:
+            file.write(int(offset).to_bytes(8, sys.byteorder, signed=True))
+
     def ctl_text(self, *words, check=True):
         """Runs obmenctl as a person would; gives (status, output)."""
         done = subprocess.run([str(w) for w in (OBMENCTL, "-s", self.socket, *words)],

@@ -84,7 +84,7 @@ each_check_refuses(void **state)
 	    {{.from = C, .to = A, .certificate = "otherca"}, FAULT_CERTIFICATE_CHAIN},
 	    {{.from = C, .to = A, .certificate = "selfsigned"}, FAULT_CERTIFICATE_CHAIN},
 	    {{.from = C, .to = A, .certificate = "expired"}, FAULT_CERTIFICATE_EXPIRED},
-	    {{.from = C, .to = A, .certificate = "notyet"}, FAULT_CERTIFICATE_NOT_YET},
+	    {{.from = C, .to = A, .certificate = "notyet", .tls = "c"}, FAULT_CERTIFICATE_NOT_YET},
 	    {{.from = C, .to = A, .certificate = "revoked"}, FAULT_CERTIFICATE_REVOKED},
 	    {{.from = B, .to = A, .certificate = "b", .find = "<X509Data>", .put = "<X509Date>"},
 	        FAULT_XML_MALFORMED},
@@ -104,6 +104,31 @@ each_check_refuses(void **state)
 		expect_refusal(w, send_letter(w, &l), cases[i].fault);
 		world_reset(state);
 	}
+}
+
+/* What only time, or setting the clock, can mend is refused for a time: 503, and nothing is kept. */
+static void
+a_clock_that_is_behind_refuses_nothing_for_good(void **state)
+{
+	struct world *w = *state;
+	struct wire_reply out;
+	struct letter l = {.from = C, .to = A, .certificate = "notyet",
+	    .type = MESSAGE_REGISTRATION_REQUEST, .method = SIGNATURE_RSA_SHA1};
+
+	/* The very certificate that the handshake let pass. */
+	await_reply(w, send_letter(w, &l), &out);
+	assert_int_equal(out.http_status, 503);
+	world_reset(state);
+	l.certificate = "c";
+	w->self.clock_floor = when_now() + WHEN_SECOND * 86400;
+	await_reply(w, send_letter(w, &l), &out);
+	assert_int_equal(out.http_status, 503);
+	for (unsigned i = 0; i < w->seen_count; i++)
+		assert_int_not_equal(w->seen[i].frame.type, WIRE_RECEIVE);
+	w->self.clock_floor = 0;
+	world_reset(state);
+	await_reply(w, send_letter(w, &l), &out);
+	assert_int_equal(out.http_status, 200);
 }
 
 static void
@@ -315,6 +340,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(answers_use_the_method_that_the_peer_used),
 	    TEST(each_check_refuses),
+	    TEST(a_clock_that_is_behind_refuses_nothing_for_good),
 	    TEST(an_unsigned_message_is_refused),
 	    TEST(a_signature_without_certificate_needs_the_registered_one),
 	    TEST(switches_refuse),

@@ -193,12 +193,48 @@ test_notice_ends_a_hold(void **in)
 
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
+static when
+due_after_clock(struct fixture *f, when now, when by)
+{
+	struct store_due due;
+	unsigned n;
+	when last;
+
+	f->now = now;
+	begin(f);
+	assert_int_equal(f->backend->clock_back(f->store, by), FAULT_NONE);
+	assert_int_equal(f->backend->last_written(f->store, &last), FAULT_NONE);
+	assert_int_equal(last, START);
+	commit(f);
+	assert_int_equal(f->backend->due(f->store, f->due_peer, &due, 1, &n), FAULT_NONE);
+	assert_int_equal(n, 1);
+	return due.due;
+}
+
+/* The next try stands at START + 15 minutes; the clock that said so goes back. */
+static void
+test_clock_back(void **in)
+{
+	struct fixture *f = *in;
+	when year = 365 * 24 * 60 * MINUTE, longest = schedule_longest(&f->options.times);
+
+	stuck(f);
+	assert_true(longest < year);
+	/* By a known step: moved with it, but not into the past. */
+	assert_int_equal(due_after_clock(f, START - 10 * MINUTE, 10 * MINUTE), START + 5 * MINUTE);
+	assert_int_equal(due_after_clock(f, START, year), START);
+	/* At a start nobody knows by how much: nothing waits longer than the schedule could have meant. */
+	assert_int_equal(due_after_clock(f, START - year, 0), START - year + longest);
+	assert_int_equal(due_after_clock(f, START - year, 0), START - year + longest);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(retry), T(hold_and_release), T(retry_ends_a_hold), T(drop), T(drop_delivered),
 		T(not_while_sending), T(hold_while_composing), T(notice_ends_a_hold),
+		T(clock_back),
 	};
 
 	log_init("test", -1, LOG_ERROR);
