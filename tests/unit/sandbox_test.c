@@ -127,7 +127,7 @@ sync_file(void)
 static int
 set_priority(void)
 {
-	return result(setpriority(PRIO_PROCESS, 0, 1));
+	return result(setpriority(PRIO_PROCESS, 0, 19));
 }
 
 static int
