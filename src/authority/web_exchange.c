@@ -1,5 +1,4 @@
 /* From request to answer. Every step runs when all answers of the one before are there. */
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,13 +41,6 @@ exchange_free(struct web_exchange *x)
 
 /* ---- questions ---- */
 
-static void
-set_actor(const struct web_exchange *x, json_t *query)
-{
-	json_object_set_new(query, "actor",
-	    json_pack("{s:s, s:s}", "certificate", x->fingerprint, "channel", "web"));
-}
-
 void
 web_ask(struct web_exchange *x, unsigned slot, enum web_asked whom, json_t *query)
 {
@@ -56,7 +48,7 @@ web_ask(struct web_exchange *x, unsigned slot, enum web_asked whom, json_t *quer
 		web_refuse(x, 503, FAULT_WEB_INTERNAL, NULL);
 		return;
 	}
-	set_actor(x, query);
+	json_object_set_new(query, "actor", web_actor(x));
 	json_decref(x->asks[slot].answer);
 	x->asks[slot] = (struct web_ask){.asked = true};
 	x->waiting++;
@@ -128,23 +120,6 @@ web_redirect(struct web_exchange *x, const char *path, enum web_text done)
 	x->stage = STAGE_END;
 }
 
-bool
-web_is_own(const struct web_exchange *x, const char *guid)
-{
-	const json_t *own = json_object_get(web_answer(x, ASK_WHO), "participants");
-	struct guid wanted, g;
-	json_t *p;
-	size_t i;
-
-	if (!guid_parse_lenient(&wanted, guid))
-		return false;
-	json_array_foreach (own, i, p) {
-		if (guid_parse_lenient(&g, web_string(p, "guid")) && guid_equal(&g, &wanted))
-			return true;
-	}
-	return false;
-}
-
 /* The refusal in an answer, as a fault of the catalogue. */
 static void
 take_refusal(struct web_exchange *x, const json_t *answer)
@@ -160,6 +135,15 @@ take_refusal(struct web_exchange *x, const json_t *answer)
 	x->blamed = *field ? web_format(x, "%s", field) : NULL;
 }
 
+/* What a refusal of the ledger is to HTTP: no right to it, or no such thing. */
+static int
+status_of(enum fault f)
+{
+	const char *code = fault_code(f);
+
+	return strcmp(code, "A-110") == 0 || strcmp(code, "A-111") == 0 ? 403 : 404;
+}
+
 /* True when everything that the page was to show is there; otherwise the fault is the page. */
 static bool
 loaded(struct web_exchange *x)
@@ -170,46 +154,13 @@ loaded(struct web_exchange *x)
 			continue;
 		if (a->answer) {
 			take_refusal(x, a->answer);
-			web_refuse(x, 404, x->fault, x->detail);
+			web_refuse(x, status_of(x->fault), x->fault, x->detail);
 		} else {
 			web_refuse(x, 503, FAULT_WEB_SILENT, NULL);
 		}
 		return false;
 	}
 	return true;
-}
-
-/* ---- who asks ---- */
-
-static const struct {
-	const char *name;
-	unsigned bit;
-} roles[] = {
-    {"officer", WHO_OFFICER},
-    {"registrar", WHO_REGISTRAR},
-    {"ca-operator", WHO_CA_OPERATOR},
-    {"auditor", WHO_AUDITOR},
-};
-
-static unsigned
-who_of(const json_t *answer)
-{
-	const json_t *list = json_object_get(answer, "roles");
-	unsigned who = 0;
-	json_t *role;
-	size_t i;
-
-	if (json_array_size(json_object_get(answer, "participants")) > 0 ||
-	    strcmp(web_string(answer, "kind"), "participant") == 0)
-		who = WHO_PARTICIPANT;
-	json_array_foreach (list, i, role) {
-		for (size_t r = 0; r < sizeof roles / sizeof *roles; r++) {
-			if (json_is_string(role) &&
-			    strcmp(json_string_value(role), roles[r].name) == 0)
-				who |= roles[r].bit;
-		}
-	}
-	return who ? who : WHO_STRANGER;
 }
 
 /* ---- steps ---- */
@@ -221,7 +172,7 @@ step_load(struct web_exchange *x)
 		web_refuse(x, 503, FAULT_WEB_SILENT, NULL);
 		return;
 	}
-	x->who = who_of(web_answer(x, ASK_WHO));
+	x->who = web_who(web_answer(x, ASK_WHO));
 	if (x->fault) { /* of the request itself, see take_request */
 		x->stage = STAGE_END;
 	} else if (!x->route) {
@@ -363,16 +314,6 @@ web_abandon(struct web_exchange *x)
 
 /* ---- the request ---- */
 
-static void
-take_certificate(struct web_exchange *x, const struct web_request *r)
-{
-	uint8_t digest[SHA256_DIGEST_LENGTH];
-
-	SHA256(r->certificate, r->certificate_len, digest);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(x->fingerprint + 2 * i, 3, "%02x", digest[i]);
-}
-
 static bool
 read_body(struct web_exchange *x, const struct web_request *r)
 {
@@ -427,11 +368,10 @@ take_request(struct web_exchange *x, const struct web_request *r)
 	x->raw_query = web_format(x, "%s", r->query ? r->query : "");
 	x->route = web_route_find(r->path, x->parts);
 	take_language(x, r->cookie);
-	if (!r->certificate) {
-		web_refuse(x, 403, FAULT_WEB_FORBIDDEN, NULL);
+	if (!web_certificate(x, r->certificate, r->certificate_len)) {
+		web_refuse(x, 403, FAULT_WEB_CERTIFICATE, NULL);
 		return;
 	}
-	take_certificate(x, r);
 	if (!web_session_take(x, r->cookie))
 		web_refuse(x, 503, FAULT_WEB_INTERNAL, NULL);
 	else if (r->query && !web_form_read(&x->query, r->query, strlen(r->query)))

@@ -101,6 +101,13 @@ is_name(const char *text)
 	return all_of(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
 }
 
+static bool
+is_host(const char *text)
+{
+	return all_of(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") &&
+	    *text != '.' && *text != '-';
+}
+
 static const struct {
 	bool (*holds)(const char *text);
 	enum web_text wrong;
@@ -112,6 +119,7 @@ static const struct {
     [INPUT_GUID] = {is_guid, TEXT_WRONG_GUID},
     [INPUT_DAYS] = {is_days, TEXT_WRONG_DAYS},
     [INPUT_FINGERPRINT] = {is_fingerprint, TEXT_WRONG_FINGERPRINT},
+    [INPUT_HOST] = {is_host, TEXT_WRONG_HOST},
     [INPUT_NAME] = {is_name, TEXT_WRONG_NAME},
 };
 
@@ -194,6 +202,29 @@ web_sent(const struct web_exchange *x, const char *name)
 	return text ? text : "";
 }
 
+/* No GUID and the GUID of zeros are the same to the register. */
+bool
+web_is_no_guid(const char *text)
+{
+	struct guid g;
+
+	return !*text || (guid_parse_lenient(&g, text) && guid_is_zero(&g));
+}
+
+/* What is sent says the same as what is there. */
+static bool
+is_same(const struct web_field *f, const char *sent, const char *is)
+{
+	struct guid a, b;
+
+	if (strcmp(sent, is) == 0)
+		return true;
+	if (f->input != INPUT_GUID)
+		return false;
+	return web_is_no_guid(sent) ? web_is_no_guid(is) :
+	    guid_parse_lenient(&a, sent) && guid_parse_lenient(&b, is) && guid_equal(&a, &b);
+}
+
 json_t *
 web_fields_json(const struct web_exchange *x, const json_t *before)
 {
@@ -203,7 +234,7 @@ web_fields_json(const struct web_exchange *x, const json_t *before)
 		const struct web_field *f = &x->route->fields[i];
 		const char *text = web_sent(x, f->name);
 		if (f->input == INPUT_FILE || strcmp(f->name, "reason") == 0 ||
-		    (before && strcmp(text, web_string(before, f->name)) == 0))
+		    (before && is_same(f, text, web_string(before, f->name))))
 			continue;
 		json_object_set_new(fields, f->name, json_string(text));
 	}

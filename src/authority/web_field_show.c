@@ -14,6 +14,7 @@ static const struct {
     [INPUT_GUID] = {"text", "text"},
     [INPUT_DAYS] = {"text", "numeric"},
     [INPUT_FINGERPRINT] = {"text", "text"},
+    [INPUT_HOST] = {"text", "url"},
     [INPUT_NAME] = {"text", "text"},
 };
 
@@ -21,7 +22,9 @@ static const struct {
 static const char *
 value_of(const struct web_exchange *x, const struct web_field *f, const json_t *values)
 {
-	return x->post ? web_sent(x, f->name) : web_string(values, f->name);
+	const char *value = x->post ? web_sent(x, f->name) : web_string(values, f->name);
+
+	return f->input == INPUT_GUID && web_is_no_guid(value) ? "" : value;
 }
 
 static bool

@@ -9,7 +9,7 @@ void
 page_home_load(struct web_exchange *x)
 {
 	if (x->who & WHO_STAFF)
-		web_ask(x, ASK_MAIN, WEB_LEDGER, json_pack("{s:s}", "verb", "status"));
+		web_ask(x, ASK_MAIN, WEB_LEDGER, json_pack("{s:s}", "verb", "overview"));
 	if (x->who & WHO_PARTICIPANT)
 		web_ask(x, ASK_MORE, WEB_LEDGER,
 		    json_pack("{s:s, s:s, s:i}", "verb", "request-list", "state", "open", "limit",
@@ -20,20 +20,16 @@ page_home_load(struct web_exchange *x)
 static void
 put_own_certificate(struct web_exchange *x)
 {
-	const json_t *c = json_object_get(web_answer(x, ASK_WHO), "certificate");
-	const char *serial = web_string(c, "serial"), *end = web_string(c, "not_after");
 	long long days;
 
-	if (!*serial)
-		return;
 	PUT("<section class=\"panel\"><h2>{}</h2>", T(OWN_CERTIFICATE));
 	web_facts(x);
-	web_fact_code(x, TEXT_CERTIFICATE_SERIAL, serial);
-	web_fact(x, TEXT_VALID_TO, web_moment(x, end));
-	if (web_days_left(x, end, &days))
+	web_fact_code(x, TEXT_CERTIFICATE_SERIAL, x->serial);
+	web_fact(x, TEXT_VALID_TO, web_moment(x, x->not_after));
+	if (web_days_left(x, x->not_after, &days))
 		web_fact(x, TEXT_LEFT, web_count(x, days, TEXT_DAY, TEXT_DAYS));
 	web_facts_end(x);
-	if (web_days_left(x, end, &days) && days <= WARN_DAYS)
+	if (web_days_left(x, x->not_after, &days) && days <= WARN_DAYS)
 		PUT("<p class=\"note\">{}</p>", T(RENEW_NOW));
 	PUT("</section>\n");
 }

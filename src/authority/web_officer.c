@@ -189,7 +189,7 @@ page_journal_check_show(struct web_exchange *x)
 void
 page_status_load(struct web_exchange *x)
 {
-	web_ask(x, ASK_MAIN, WEB_LEDGER, json_pack("{s:s}", "verb", "status"));
+	web_ask(x, ASK_MAIN, WEB_LEDGER, json_pack("{s:s}", "verb", "overview"));
 }
 
 /* Numbers of an object, each under its name. */

@@ -2,6 +2,7 @@
  * The pages from within: a request on its way, and what pages are made with.
  *
  * web_exchange.c  from request to answer: who asks, what is loaded, what is done, what is shown
+ * web_who.c       certificate and roles of who asks
  * web_route.c     the table of routes
  * web_session.c   session cookie and the tokens of forms
  * web_field.c     fields: what may be typed; web_field_show.c: how they are shown
@@ -61,7 +62,7 @@ const char *web_short_guid(struct web_exchange *, const char *text);
 
 enum web_input {
 	INPUT_LINE, INPUT_EMAIL, INPUT_PHONE, INPUT_URL, INPUT_EIK, INPUT_GUID, INPUT_DAYS,
-	INPUT_FINGERPRINT, INPUT_NAME, /* of an officer: no spaces */
+	INPUT_FINGERPRINT, INPUT_HOST, INPUT_NAME, /* of an officer: no spaces */
 	INPUT_AREA,
 	INPUT_FILE,
 	INPUT_CHOICE,  /* exactly one of the choices */
@@ -93,6 +94,8 @@ bool web_fields_check(struct web_exchange *);
 const char *web_sent(const struct web_exchange *, const char *name);
 /* {name: what was sent} for all fields but files, reason, and what equals `before` (may be NULL). */
 json_t *web_fields_json(const struct web_exchange *, const json_t *before);
+/* True for "" and for the GUID of zeros, which the register writes for "none". */
+bool web_is_no_guid(const char *text);
 
 /* ---- web_field_show.c ---- */
 
@@ -162,6 +165,7 @@ enum {
 	WHO_PARTICIPANT = 1, WHO_OFFICER = 2, WHO_REGISTRAR = 4, WHO_CA_OPERATOR = 8,
 	WHO_AUDITOR = 16, WHO_STRANGER = 32,
 	WHO_STAFF = WHO_OFFICER | WHO_REGISTRAR | WHO_CA_OPERATOR | WHO_AUDITOR,
+	WHO_RECORDS = WHO_OFFICER | WHO_REGISTRAR, /* changes records */
 	WHO_KNOWN = WHO_STAFF | WHO_PARTICIPANT,
 	WHO_ANYONE = WHO_KNOWN | WHO_STRANGER,
 };
@@ -216,7 +220,9 @@ struct web_exchange {
 	char parts[WEB_PARTS][WEB_PART_SIZE]; /* what {} took, decoded */
 	struct web_form query, form;
 	enum language language;
-	char fingerprint[65]; /* SHA-256 of the certificate, hex */
+	/* of the certificate: SHA-256 and serial in hex, CN, xsd:dateTime */
+	char fingerprint[65];
+	const char *serial, *name, *not_after;
 	struct web_session session;
 	const struct web_route *route;
 	/* what is known of it */
@@ -250,7 +256,16 @@ void web_redirect(struct web_exchange *, const char *path, enum web_text done);
 const char *web_path(struct web_exchange *, const char *pattern);
 /* {"verb": verb, "guid": the first part of the path, with braces} */
 json_t *web_query(const struct web_exchange *, const char *verb);
-/* True when the certificate of this connection stands for the participant of the path. */
+
+/* ---- web_who.c ---- */
+
+/* Takes what is needed of the certificate; false when it is none. */
+bool web_certificate(struct web_exchange *, const uint8_t *der, size_t len);
+/* Who asks, as the ledger wants to hear it. */
+json_t *web_actor(const struct web_exchange *);
+/* The bits of WHO_ for the ledger's answer to whoami. */
+unsigned web_who(const json_t *answer);
+/* True when this certificate stands for the participant. */
 bool web_is_own(const struct web_exchange *, const char *guid);
 
 /* ---- web_session.c ---- */

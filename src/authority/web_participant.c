@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "authority/web_page.h"
-#include "lib/guid.h"
 
 /* ---- the list ---- */
 
@@ -68,7 +67,7 @@ page_participants_show(struct web_exchange *x)
 	long long total = web_integer(answer, "total");
 
 	web_open(x, TEXT_PARTICIPANTS, NULL);
-	if (x->who & (WHO_OFFICER | WHO_REGISTRAR))
+	if (x->who & WHO_RECORDS)
 		PUT("<p class=\"do\"><a class=\"button\" href=\"/participants/new\">{}</a></p>",
 		    T(PARTICIPANT_NEW));
 	put_search(x);
@@ -151,9 +150,8 @@ static void
 put_parent(struct web_exchange *x, const json_t *p)
 {
 	const char *guid = web_string(p, "parent_guid"), *name = web_string(p, "parent_name");
-	struct guid g;
 
-	if (!guid_parse_lenient(&g, guid) || guid_is_zero(&g))
+	if (web_is_no_guid(guid))
 		web_fact(x, TEXT_PARENT, NULL);
 	else
 		PUT("<div><dt>{}</dt><dd><a href=\"/participants/{%}\">{}</a></dd></div>", T(PARENT),
@@ -170,6 +168,7 @@ put_identity(struct web_exchange *x, const json_t *p, bool whole)
 	web_fact_state(x, TEXT_STATUS, web_string(p, "status"));
 	put_parent(x, p);
 	if (whole) {
+		web_fact_code(x, TEXT_HOST, web_string(p, "host_name"));
 		web_fact_code(x, TEXT_GUID, web_string(p, "guid"));
 		if (*serial)
 			PUT("<div><dt>{}</dt><dd class=\"mono\"><a href=\"/certificates/{%}\">{}</a>"
@@ -190,16 +189,16 @@ static const struct deed {
 	unsigned who;
 	const char *state; /* that the entry must have for it; NULL: any */
 } deeds[] = {
-    {"/participants/{}/contact", TEXT_CONTACT_CHANGE, OWN | WHO_REGISTRAR, NULL},
-    {"/participants/{}/service", TEXT_SERVICE_CHANGE, OWN | WHO_REGISTRAR, NULL},
+    {"/participants/{}/contact", TEXT_CONTACT_CHANGE, OWN | WHO_RECORDS, NULL},
+    {"/participants/{}/service", TEXT_SERVICE_CHANGE, OWN | WHO_RECORDS, NULL},
     {"/participants/{}/pause", TEXT_PAUSE, OWN, "Active"},
     {"/participants/{}/resume", TEXT_RESUME, OWN, "TemporarilyInactive"},
-    {"/participants/{}/identity", TEXT_IDENTITY_CHANGE, OWN | WHO_REGISTRAR, NULL},
-    {"/participants/{}/state", TEXT_STATE_CHANGE, WHO_REGISTRAR, NULL},
+    {"/participants/{}/identity", TEXT_IDENTITY_CHANGE, OWN | WHO_RECORDS, NULL},
+    {"/participants/{}/state", TEXT_STATE_CHANGE, WHO_RECORDS, NULL},
     {"/participants/{}/certificates", TEXT_NAV_CERTIFICATES, OWN | WHO_STAFF, NULL},
     {"/participants/{}/reference", TEXT_REFERENCE_NEW, WHO_OFFICER | WHO_CA_OPERATOR, NULL},
     {"/participants/{}/history", TEXT_HISTORY, OWN | WHO_STAFF, NULL},
-    {"/participants/{}/remove", TEXT_REMOVAL, WHO_REGISTRAR, NULL},
+    {"/participants/{}/remove", TEXT_REMOVAL, WHO_RECORDS, NULL},
 };
 
 static void
@@ -310,11 +309,7 @@ void
 page_participant_new_act(struct web_exchange *x)
 {
 	json_t *record = web_fields_json(x, NULL);
-	const char *uri = web_sent(x, "uri");
 
-	json_object_del(record, "uri");
-	if (*uri)
-		json_object_set_new(record, "uri", json_string(uri));
 	web_ask(x, ASK_ACT, WEB_LEDGER,
 	    json_pack("{s:s, s:o, s:s}", "verb", "participant-add", "record", record, "reason",
 	        web_sent(x, "reason")));

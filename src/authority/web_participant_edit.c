@@ -160,7 +160,7 @@ page_identity_load(struct web_exchange *x)
 void
 page_identity_act(struct web_exchange *x)
 {
-	bool registrar = x->who & WHO_REGISTRAR;
+	bool registrar = x->who & WHO_RECORDS;
 
 	if (!registrar)
 		x->done = TEXT_DONE_REQUEST;
@@ -171,7 +171,7 @@ page_identity_act(struct web_exchange *x)
 void
 page_identity_show(struct web_exchange *x)
 {
-	bool registrar = x->who & WHO_REGISTRAR;
+	bool registrar = x->who & WHO_RECORDS;
 
 	show_form(x, TEXT_IDENTITY_CHANGE,
 	    registrar ? TEXT_IDENTITY_INTRO_REGISTRAR : TEXT_IDENTITY_INTRO, record(x),

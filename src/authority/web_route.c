@@ -19,6 +19,7 @@
 #define NAME_FIELD {"name", TEXT_NAME, TEXT_NAME_HINT, INPUT_LINE, .required = true, .max = 250}
 #define EIK_FIELD {"eik", TEXT_EIK, TEXT_EIK_HINT, INPUT_EIK, .required = true, .max = 13}
 #define PARENT_FIELD {"parent_guid", TEXT_PARENT, TEXT_PARENT_HINT, INPUT_GUID, .max = 38}
+#define HOST_FIELD {"host_name", TEXT_HOST, TEXT_HOST_HINT, INPUT_HOST, .max = 64}
 #define STATUS_FIELD \
 	{"status", TEXT_STATUS, TEXT_NONE, INPUT_CHOICE, .required = true, .choices = states}
 
@@ -38,9 +39,10 @@ static const struct web_field service[] = {URI_FIELD, NOTE_FIELD};
 static const struct web_field note[] = {NOTE_FIELD};
 static const struct web_field reason[] = {REASON_FIELD};
 static const struct web_field state[] = {STATUS_FIELD, REASON_FIELD};
-static const struct web_field identity[] = {NAME_FIELD, EIK_FIELD, PARENT_FIELD, REASON_FIELD};
-static const struct web_field participant[] = {NAME_FIELD, EIK_FIELD, PARENT_FIELD, URI_FIELD,
-    PHONE_FIELD, FAX_FIELD, EMAIL_FIELD, STATUS_FIELD, REASON_FIELD};
+static const struct web_field identity[] = {NAME_FIELD, EIK_FIELD, PARENT_FIELD, HOST_FIELD,
+    REASON_FIELD};
+static const struct web_field participant[] = {NAME_FIELD, EIK_FIELD, PARENT_FIELD, HOST_FIELD,
+    URI_FIELD, PHONE_FIELD, FAX_FIELD, EMAIL_FIELD, STATUS_FIELD, REASON_FIELD};
 static const struct web_field upload[] = {
     {"file", TEXT_CSR_FILE, TEXT_CSR_FILE_HINT, .input = INPUT_FILE},
     {"pem", TEXT_CSR_TEXT, TEXT_CSR_TEXT_HINT, INPUT_AREA, .max = 12000},
@@ -69,7 +71,7 @@ static const struct web_field officer[] = {
 
 #define FIELDS(f) .fields = f, .field_count = COUNT(f)
 #define SHOWS(name) .load = page_##name##_load, .show = page_##name##_show
-#define OWN_OR_REGISTRAR (WHO_PARTICIPANT | WHO_REGISTRAR)
+#define OWN_OR_REGISTRAR (WHO_PARTICIPANT | WHO_RECORDS)
 
 /* Fixed words stand before {}. */
 static const struct web_route routes[] = {
@@ -81,7 +83,7 @@ static const struct web_route routes[] = {
     {"/leave", WHO_ANYONE, .show = page_leave_show, .act = page_leave_act},
     /* participants */
     {"/participants", WHO_KNOWN, SHOWS(participants)},
-    {"/participants/new", WHO_OFFICER | WHO_REGISTRAR, .show = page_participant_new_show,
+    {"/participants/new", WHO_RECORDS, .show = page_participant_new_show,
 	FIELDS(participant), .act = page_participant_new_act, .then = "/participants",
 	.done = TEXT_DONE_ADDED},
     {"/participants/{}", WHO_KNOWN, SHOWS(participant)},
@@ -96,9 +98,9 @@ static const struct web_route routes[] = {
 	FIELDS(note), .act = page_resume_act, .then = "/participants/{}", .done = TEXT_DONE_RESUME},
     {"/participants/{}/identity", OWN_OR_REGISTRAR, SHOWS(identity), FIELDS(identity),
 	.act = page_identity_act, .then = "/participants/{}", .done = TEXT_DONE_IDENTITY},
-    {"/participants/{}/state", WHO_REGISTRAR, SHOWS(state), FIELDS(state), .act = page_state_act,
+    {"/participants/{}/state", WHO_RECORDS, SHOWS(state), FIELDS(state), .act = page_state_act,
 	.then = "/participants/{}", .done = TEXT_DONE_STATE},
-    {"/participants/{}/remove", WHO_REGISTRAR, SHOWS(removal), FIELDS(reason),
+    {"/participants/{}/remove", WHO_RECORDS, SHOWS(removal), FIELDS(reason),
 	.act = page_removal_act, .then = "/participants", .done = TEXT_DONE_REMOVED},
     {"/participants/{}/reference", WHO_OFFICER | WHO_CA_OPERATOR, .load = page_certificate_new_load,
 	.show = page_reference_show, FIELDS(reference), .act = page_reference_act},

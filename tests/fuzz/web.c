@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "../unit/web_certificate.h"
 #include "authority/web.h"
 
 #define LINES 4
@@ -17,6 +18,8 @@ struct reader {
 	unsigned answers;
 	bool tokened; /* the token was part of what was sent */
 	char cookie[300], token[65];
+	uint8_t *certificate;
+	size_t certificate_len;
 };
 
 static struct reader reader;
@@ -43,7 +46,7 @@ ask(void *arg, struct web_exchange *x, enum web_asked whom, unsigned slot, json_
 {
 	static const char *const reads[] = {"whoami", "participant-show", "participant-list",
 	    "participant-history", "request-list", "request-show", "certificate-list",
-	    "certificate-show", "officer-list", "log-list", "status"};
+	    "certificate-show", "officer-list", "log-list", "overview"};
 	const char *verb = json_string_value(json_object_get(query, "verb"));
 	json_t *answer = json_loads(card, 0, NULL);
 	bool read = false;
@@ -112,8 +115,8 @@ send_request(struct web_request *r)
 {
 	struct web_exchange *x = NULL;
 
-	r->certificate = (const uint8_t *)"certificate";
-	r->certificate_len = strlen("certificate");
+	r->certificate = reader.certificate;
+	r->certificate_len = reader.certificate_len;
 	HOLDS(web_begin(&reader.site, r, &reader, &x));
 	HOLDS(!x);
 }
@@ -124,6 +127,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc, (void)argv;
 	reader.site = (struct web_site){
 	    .authority = {"А", "A"}, .now = now, .ask = ask, .respond = respond, .test = true};
+	reader.certificate = web_certificate_new("a", 1, &reader.certificate_len);
+	HOLDS(reader.certificate);
 	send_request(&(struct web_request){.method = "GET", .path = "/leave"});
 	HOLDS(*reader.token && *reader.cookie);
 	return 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "authority/web.h"
+#include "web_certificate.h"
 
 #define OWN_GUID "{0b0e7a52-1111-4222-8333-9a9a9a9a9a01}"
 #define OTHER_GUID "{0b0e7a52-1111-4222-8333-9a9a9a9a9a02}"
@@ -82,7 +83,7 @@ static const struct card cards[] = {
     {"officer-list",
 	"{\"ok\":true,\"officers\":[{\"name\":\"m.ivanova\",\"roles\":[\"officer\",\"registrar\"],"
 	"\"fingerprint\":\"aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899\"}]}"},
-    {"status",
+    {"overview",
 	"{\"ok\":true,\"version\":\"1.0.0\",\"started\":\"2026-11-25T08:00:00+02:00\","
 	"\"participants\":{\"active\":1310,\"temporarily_inactive\":0,\"inactive\":2},"
 	"\"open\":{\"requests\":1,\"certificates\":2},"
@@ -97,8 +98,7 @@ static const struct card cards[] = {
 #define WHO_OWN                                                                                    \
 	"{\"ok\":true,\"kind\":\"participant\",\"name\":\"Примерна агенция\",\"roles\":[],"            \
 	"\"participants\":[{\"guid\":\"" OWN_GUID "\",\"name\":\"Примерна агенция\","                  \
-	"\"eik\":\"990000017\"}],\"certificate\":{\"serial\":\"0A1B2C3D4E5F6071\","                    \
-	"\"not_after\":\"2026-12-20T10:00:00+02:00\"}}"
+	"\"eik\":\"990000017\"}]}"
 #define WHO_ALL_ROLES                                                                              \
 	"{\"ok\":true,\"kind\":\"officer\",\"name\":\"m.ivanova\",\"roles\":[\"officer\","             \
 	"\"registrar\",\"ca-operator\",\"auditor\"],\"participants\":[]}"
@@ -112,7 +112,8 @@ struct browser {
 	const char *who;          /* the answer to whoami; NULL: silence */
 	const char *verb, *answer; /* what one verb is answered instead of its card */
 	bool late;                /* answers come when `deliver` is called */
-	const char *certificate;  /* its bytes */
+	uint8_t *certificate;
+	size_t certificate_len;
 	char cookie[512];
 	when now;
 	/* what was asked last, of whom */
@@ -211,7 +212,7 @@ browser_new(const char *who)
 	struct browser *b = calloc(1, sizeof *b);
 
 	b->who = who;
-	b->certificate = "certificate one";
+	b->certificate = web_certificate_new("primer.obmen.local", 0x0a1b2c3d, &b->certificate_len);
 	b->site = (struct web_site){
 	    .authority = {"Примерна агенция за електронно управление", "Example e-Government Agency"},
 	    .address = {"София", "Sofia"},
@@ -232,6 +233,7 @@ browser_free(struct browser *b)
 {
 	json_decref(b->asked);
 	free(b->body);
+	free(b->certificate);
 	free(b);
 }
 
@@ -249,8 +251,8 @@ browse(struct browser *b, const char *method, const char *target, const char *ty
 	    .query = query ? query + 1 : NULL,
 	    .content_type = type,
 	    .cookie = *b->cookie ? b->cookie : NULL,
-	    .certificate = (const uint8_t *)b->certificate,
-	    .certificate_len = strlen(b->certificate),
+	    .certificate = b->certificate,
+	    .certificate_len = b->certificate_len,
 	    .body = (const uint8_t *)body,
 	    .body_len = len};
 	b->status = 0;

@@ -170,6 +170,26 @@ headers(void **state)
 }
 
 static void
+actor(void **state)
+{
+	struct browser *b = browser_new(WHO_OWN);
+	const json_t *who;
+
+	(void)state;
+	get(b, "/participants");
+	who = json_object_get(b->asked, "actor");
+	assert_string_equal(json_string_value(json_object_get(who, "kind")), "certificate");
+	assert_string_equal(json_string_value(json_object_get(who, "serial")), "0A1B2C3D");
+	assert_string_equal(json_string_value(json_object_get(who, "name")), "primer.obmen.local");
+	assert_int_equal(strlen(json_string_value(json_object_get(who, "fingerprint"))), 64);
+	b->certificate_len--;
+	get(b, "/participants");
+	assert_int_equal(b->status, 403);
+	assert_true(shows(b, "W-111"));
+	browser_free(b);
+}
+
+static void
 own_change(void **state)
 {
 	struct browser *b = browser_new(WHO_OWN);
@@ -382,7 +402,8 @@ another_certificate_is_another_session(void **state)
 	(void)state;
 	get(b, OWN_PATH "/contact");
 	token_of(b, token);
-	b->certificate = "certificate two";
+	free(b->certificate);
+	b->certificate = web_certificate_new("primer.obmen.local", 7, &b->certificate_len);
 	send_with(b, token);
 	assert_int_equal(b->status, 403);
 	assert_non_null(strstr(b->fields, "Set-Cookie: __Host-session="));
@@ -429,8 +450,8 @@ from_elsewhere(void **state)
 	    .content_type = "application/x-www-form-urlencoded",
 	    .cookie = b->cookie,
 	    .fetch_site = "cross-site",
-	    .certificate = (const uint8_t *)b->certificate,
-	    .certificate_len = strlen(b->certificate),
+	    .certificate = b->certificate,
+	    .certificate_len = b->certificate_len,
 	    .body = (const uint8_t *)body,
 	    .body_len = strlen(body)};
 	assert_true(web_begin(&b->site, &r, b, &b->exchange));
@@ -608,6 +629,7 @@ main(void)
 	    cmocka_unit_test(every_page_in_both_languages),
 	    cmocka_unit_test(values_are_escaped),
 	    cmocka_unit_test(headers),
+	    cmocka_unit_test(actor),
 	    cmocka_unit_test(own_change),
 	    cmocka_unit_test(nothing_to_change),
 	    cmocka_unit_test(wrong_fields_are_named),
