@@ -29,7 +29,8 @@ PACKAGES = libevent openssl libxml-2.0 sqlite3 libseccomp jansson
 DEBS     = build-essential pkg-config libevent-dev libssl-dev libxml2-dev libsqlite3-dev \
 	   libseccomp-dev libjansson-dev libhttp-parser-dev openssl python3
 CHECK_DEBS = libcmocka-dev xmlsec1 python3-zeep python3-lxml python3-cryptography curl clang \
-	   libxml2-utils valgrind mandoc strace swtpm cryptsetup-bin libcryptsetup-dev libtss2-dev
+	   libxml2-utils valgrind mandoc strace swtpm cryptsetup-bin libcryptsetup-dev libtss2-dev \
+	   chromium fonts-dejavu-core libnss3-tools
 
 WARN    = -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wformat=2 -Wvla -Wundef
@@ -166,6 +167,18 @@ packages:
 check-packages:
 	@$(call install_debs,$(DEBS) $(CHECK_DEBS))
 	@$(call install_debs,libclang-rt-$$(clang --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')-dev)
+	@command -v npm >/dev/null || { $(call install_debs,nodejs npm); }
+
+# The browser's driver and the judge of accessibility, in the versions of the lock file.
+WEB_MODULES = build/web/node_modules/.package-lock.json
+$(WEB_MODULES): tests/authority/package.json tests/authority/package-lock.json
+	@mkdir -p build/web
+	@cp $^ build/web/
+	@cd build/web && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+web-modules: check-packages
+	@$(MAKE) --no-print-directory -s $(WEB_MODULES)
 
 JOBS = $(shell nproc)
 
@@ -185,7 +198,7 @@ NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_
 	tests/events_test tests/vault_test
 SAN_BUILD      = build/address-undefined
 
-check: check-packages image-packages
+check: web-modules image-packages
 	@echo "building: gcc, clang, sanitizers"
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit tools vault
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang all unit vault
@@ -244,7 +257,7 @@ clean:
 	rm -rf build
 
 .PHONY: all fuzz fuzzers tools unit vault manuals packages check-packages demo sandbox check run-tests \
-	install help clean
+	web-modules install help clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/src $(BUILD)/tests -name '*.d' 2>/dev/null)

@@ -62,12 +62,12 @@ put_own_requests(struct web_exchange *x)
 		    web_number(x, open));
 }
 
-/* A number that leads to what it counts. */
+/* A number that leads to what it counts; due: somebody has to do something about it. */
 static void
-put_figure(struct web_exchange *x, const char *path, long long n, enum web_text text)
+put_figure(struct web_exchange *x, const char *path, long long n, enum web_text text, bool due)
 {
-	PUT("<li class=\"{}\"><a href=\"{}\"><strong>{}</strong> {}</a></li>\n", n ? "due" : "",
-	    path, web_number(x, n), web_text(x, text));
+	PUT("<li class=\"{}\"><a href=\"{}\"><strong>{}</strong> {}</a></li>\n",
+	    due && n ? "due" : "", path, web_number(x, n), web_text(x, text));
 }
 
 static void
@@ -78,18 +78,18 @@ put_work(struct web_exchange *x)
 	const json_t *certificates = json_object_get(s, "certificates");
 
 	PUT("<section><h2>{}</h2><ul class=\"figures\">", T(OPEN_WORK));
-	put_figure(x, "/requests", web_integer(open, "requests"), TEXT_WORK_REQUESTS);
+	put_figure(x, "/requests", web_integer(open, "requests"), TEXT_WORK_REQUESTS, true);
 	put_figure(x, "/certificates?state=requested", web_integer(open, "certificates"),
-	    TEXT_WORK_CERTIFICATES);
+	    TEXT_WORK_CERTIFICATES, true);
 	put_figure(x, "/certificates?state=issued", web_integer(certificates, "expiring"),
 	    TEXT_WORK_EXPIRING);
 	PUT("</ul></section>\n<section><h2>{}</h2><ul class=\"figures\">", T(PARTICIPANTS));
 	put_figure(x, "/participants?status=Active", web_integer(participants, "active"),
-	    TEXT_STATE_ACTIVE);
+	    TEXT_STATE_ACTIVE, false);
 	put_figure(x, "/participants?status=TemporarilyInactive",
-	    web_integer(participants, "temporarily_inactive"), TEXT_STATE_PAUSED);
+	    web_integer(participants, "temporarily_inactive"), TEXT_STATE_PAUSED, false);
 	put_figure(x, "/participants?status=Inactive", web_integer(participants, "inactive"),
-	    TEXT_STATE_INACTIVE);
+	    TEXT_STATE_INACTIVE, false);
 	PUT("</ul></section>\n");
 }
 
