@@ -50,6 +50,7 @@ struct journal_entry {
 	enum journal_kind kind;
 	int64_t document;               /* row; 0 = none */
 	uint64_t before;                /* the document's entry before this one; 0 = its first */
+	bool first;                     /* known to be its first: not written, not looked up */
 	const char *direction;          /* "in", "out" */
 	struct guid guid, own, peer;    /* of the document and its two sides; zero = absent */
 	const char *type;               /* of the message */

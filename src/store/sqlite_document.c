@@ -204,6 +204,7 @@ submit_rows(struct store *s, const struct store_submission *w, int64_t *document
 	if (!db_document_add(s, &n, document))
 		return s->why;
 	e.document = *document;
+	e.first = true;
 	if (!db_journal_add(s, &e, 0, 0, STATE_ACCEPTED) ||
 	    !db_event_add(s, *document, s->now, EVENT_ACCEPTED, w->id.number) ||
 	    !db_delivery_renew(s, *document, n.peer, DELIVERY_DOCUMENT))

@@ -32,7 +32,7 @@ entry_before(struct store *s, struct journal_entry *e)
 	struct query q = sql(s, SQL_JOURNAL_LAST_ENTRY);
 	int64_t before = 0;
 
-	if (!e->document)
+	if (!e->document || e->first)
 		return true;
 	put_int(&q, e->document);
 	if (!query_number(&q, &before) && s->why)

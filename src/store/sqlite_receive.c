@@ -248,6 +248,7 @@ journal_message(struct store *s, const struct incoming *i, struct journal_entry 
 	e->message = w->message_guid;
 	e->address = w->proof.peer_address;
 	e->sent = w->received;
+	e->first = i->created;
 	e->state = i->created ? state_name(STATE_WAITING) : NULL;
 	e->fault = w->fault ? fault_code((enum fault)w->fault) : NULL;
 	return db_journal_add(s, e, sqlite3_last_insert_rowid(s->db), 0,
