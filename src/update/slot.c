@@ -91,8 +91,8 @@ slot_esp_mount(bool writing)
 		return false;
 	if (writing && tool_run((const char *const[]){"/usr/sbin/fsck.fat", "-a", device, NULL}, NULL, 0) > 1)
 		return false;
-	/* Synchronous: what was called first is on the disk first. */
-	flags |= writing ? MS_SYNCHRONOUS : MS_RDONLY;
+	/* Names change in the order of the calls; contents are synced where it counts. */
+	flags |= writing ? MS_DIRSYNC : MS_RDONLY;
 	if (mount(device, ESP, "vfat", flags, "") != 0)
 		return false;
 	if (writing)

@@ -20,6 +20,7 @@
 #define CONSOLE "/usr/sbin/console"
 #define CONSOLE_AGE 5     /* seconds: one that keeps dying is younger */
 #define CONFIGURATION "/data/conf/obmen.conf"
+#define NO_ANSWER "node"
 #define PATIENCE 60       /* seconds for an orderly restart */
 
 void
@@ -32,6 +33,7 @@ trial_begin(struct updater *u)
 	u->trial.on = slot_look(u->slot, &s) && !s.good;
 	slot_esp_unmount();
 	u->trial.deadline = u->running.trial;
+	snprintf(u->trial.against, sizeof u->trial.against, NO_ANSWER);
 	if (u->trial.on)
 		log_info("update.trial", "version=%s seconds=%u left=%u", u->running.version, u->running.trial,
 		    s.left);
@@ -167,7 +169,7 @@ ask(struct updater *u)
 	if (access(CONFIGURATION, F_OK) != 0)
 		trial_judged(u, none);
 	else if (u->link < 0 || !packet_send(u->link, question, -1))
-		snprintf(u->trial.against, sizeof u->trial.against, "node");
+		snprintf(u->trial.against, sizeof u->trial.against, NO_ANSWER);
 	json_decref(question);
 	json_decref(none);
 }

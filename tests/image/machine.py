@@ -102,6 +102,7 @@ class Machine:
         self.image, self.options = image or OUT / f"obmen-{VERSION}.img", options
         self.log = self.folder / "console.log"
         self.process = None
+        self.restarts, self.environment = False, {}
         self.seen = 0  # characters of the console's text that are done with
 
     @property
@@ -115,18 +116,23 @@ class Machine:
 
     def start(self, forward=(), media=(), memory=256, restarts=False, qemu=""):
         """Boots. media: further disks. forward: pairs (port on this machine's loopback, port of the box).
-        qemu: further words of its command line."""
+        qemu: further words of its command line. restarts: when the box restarts itself the emulator is
+        started anew: a warm one takes minutes to unpack a kernel over the code that it had translated."""
         rules = "".join(f",hostfwd=tcp:{net.ADDRESS}:{ours}-:{theirs}" for ours, theirs in forward)
         drives = [f"-drive file={m},format=raw,if=virtio,readonly=on" for m in media]
-        environment = {**os.environ, "WORK": str(self.folder), "NET0": f"user,id=n0{rules}",
-                       "MEMORY": str(memory), "REBOOT": " " if restarts else "-no-reboot",
-                       "QEMU_EXTRA": " ".join(drives + [qemu]), **self.options}
+        self.restarts = restarts
+        self.environment = {**os.environ, "WORK": str(self.folder), "NET0": f"user,id=n0{rules}",
+                            "MEMORY": str(memory), "REBOOT": "-no-reboot",
+                            "QEMU_EXTRA": " ".join(drives + [qemu]), **self.options}
         self.seen = len(self.text()) if self.log.exists() else 0
+        self.power_on()
+        return self
+
+    def power_on(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(TOP / "firmware/boot"), BOARD, str(self.disk)], stdin=subprocess.PIPE,
-                stdout=log, stderr=subprocess.STDOUT, env=environment)
-        return self
+                stdout=log, stderr=subprocess.STDOUT, env=self.environment)
 
     def text(self):
         """All that the console has shown since the first start."""
@@ -137,7 +143,9 @@ class Machine:
         def found():
             ended = self.process.poll() is not None
             match = re.compile(pattern).search(self.text(), self.seen)
-            if not match and ended:
+            if not match and ended and self.restarts and self.process.returncode == 0:
+                self.power_on()
+            elif not match and ended:
                 raise net.Failure(f"{pattern}: the machine stopped:\n{self.text()[-1500:]}")
             return match
         try:

@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 import net
 
 SECTOR = 512
+MAGIC = 0x6A736677736872
 FLUSH, FUA, DISCARD = 1, 2, 4
 MIB = 1 << 20
 LAYOUT = dict(re.findall(r"^(\w+_MIB)=(\d+)", (net.TOP / "firmware/layout").read_text(), re.M))
@@ -26,11 +27,16 @@ SYSTEM_END = SLOT_AT["B"] + SLOT_SIZE  # behind it: data, which is the store's b
 KINDS = "all", "flushed", "some"
 
 
+def new_log(path):
+    """An empty log, to which every start of QEMU adds."""
+    path.write_bytes(struct.pack("<QQQI", MAGIC, 1, 0, SECTOR).ljust(SECTOR, b"\0"))
+
+
 def entries(path):
     """The log: (offset in bytes, data, flags) one after the other."""
     with open(path, "rb") as log:
         magic, version, count, size = struct.unpack("<QQQI", log.read(28))
-        if magic != 0x6A736677736872 or version != 1:
+        if magic != MAGIC or version != 1:
             raise net.Failure(f"{path} is no log of writes")
         log.seek(size)
         for _ in range(count):
@@ -83,68 +89,71 @@ def after(disk, pending, kind, seed):
 
 
 class Judge:
-    """Says what would start from a disk. versions: {kernel file's bytes: (version, slot, root's bytes)}"""
+    """Says what would start from a disk. versions: {kernel file's bytes: (version, slot)}. What the tools
+    said of the same bytes is remembered."""
 
     def __init__(self, folder, versions):
-        self.esp = pathlib.Path(folder) / "cut-esp.img"
-        self.root = pathlib.Path(folder) / "cut-root.img"
-        self.versions = {hashlib.sha256(kernel).digest(): (version, slot)
-                         for kernel, (version, slot) in versions.items()}
-        self.verified = {}
+        self.image = pathlib.Path(folder) / "cut.img"
+        self.versions = {hashlib.sha256(kernel).digest(): row for kernel, row in versions.items()}
+        self.partitions, self.roots = {}, {}
 
-    def files(self):
-        """Kernel files by name. mtools reads them; a broken chain is an unreadable file."""
-        listed = subprocess.run(["mdir", "-b", "-i", self.esp, "::EFI/Linux"], capture_output=True,
-                                text=True, check=False)
-        found = {}
-        for line in listed.stdout.split():
-            name = line.rsplit("/", 1)[1]
-            got = subprocess.run(["mtype", "-i", self.esp, f"::EFI/Linux/{name}"], capture_output=True,
-                                 check=False)
-            found[name] = got.stdout if got.returncode == 0 else b""
-        return found
+    def tool(self, *words):
+        done = subprocess.run([str(w) for w in words], capture_output=True, check=False)
+        return done.returncode, done.stdout
+
+    def kernel_files(self):
+        """{name: bytes} of the kernel files of the partition in self.image; a broken one is empty."""
+        status, listed = self.tool("mdir", "-b", "-i", self.image, "::EFI/Linux")
+        names = [line.rsplit("/", 1)[1] for line in listed.decode().split()] if status == 0 else []
+        return {name: self.tool("mtype", "-i", self.image, f"::EFI/Linux/{name}")[1] for name in names}
+
+    def look(self):
+        """(what is there, kernel files in the order in which they are tried) of self.image."""
+        loader = self.tool("mtype", "-i", self.image, "::EFI/BOOT/BOOTX64.EFI")[1]
+        found = self.kernel_files()
+        programs = [name for name, data in found.items() if loader[:2] == data[:2] == b"MZ"]
+        return (tuple(sorted((name, name in programs and len(data)) for name, data in found.items())),
+                [(name, found[name]) for name in sorted(programs, key=order, reverse=True)])
+
+    def partition(self, content):
+        """What is there as it is, and after the repair that the updater makes before it writes; None when
+        it cannot be repaired."""
+        key = hash(content)
+        if key not in self.partitions:
+            self.image.write_bytes(content)
+            before = self.look()
+            repaired = self.tool("/usr/sbin/fsck.fat", "-a", self.image)[0] <= 1 and \
+                self.tool("/usr/sbin/fsck.fat", "-n", self.image)[0] == 0
+            self.partitions[key] = before, self.look() if repaired else None
+        return self.partitions[key]
 
     def root_good(self, kernel, disk, slot):
         """Whether the root in the slot is the one that this kernel file demands."""
-        command = re.search(rb'0 (\d+) verity 1 \S+ \S+ 4096 4096 (\d+) \d+ sha256 (\w+) (\w+) ', kernel)
-        blocks, digest, salt = int(command.group(2)), command.group(3).decode(), command.group(4).decode()
-        content = disk[SLOT_AT[slot]:SLOT_AT[slot] + SLOT_SIZE]
-        key = digest, hashlib.sha256(content).digest()
-        if key not in self.verified:
-            self.root.write_bytes(content)
-            self.verified[key] = subprocess.run(
-                ["/usr/sbin/veritysetup", "verify", "--no-superblock", "--data-blocks", str(blocks),
-                 "--hash-offset", str(blocks * 4096), "--salt", salt, self.root, self.root, digest],
-                capture_output=True, check=False).returncode == 0
-        return self.verified[key]
+        command = re.search(rb'0 \d+ verity 1 \S+ \S+ 4096 4096 (\d+) \d+ sha256 (\w+) (\w+) ', kernel)
+        blocks, digest, salt = (word.decode() for word in command.groups())
+        content = bytes(disk[SLOT_AT[slot]:SLOT_AT[slot] + SLOT_SIZE])
+        key = digest, hash(content)
+        if key not in self.roots:
+            self.image.write_bytes(content)
+            self.roots[key] = self.tool(
+                "/usr/sbin/veritysetup", "verify", "--no-superblock", "--data-blocks", blocks, "--hash-offset",
+                int(blocks) * 4096, "--salt", salt, self.image, self.image, digest)[0] == 0
+        return self.roots[key]
 
-    def choice(self, disk):
-        """(version, slot) that starts in the end, None: none; and what was seen on the way."""
-        self.esp.write_bytes(disk[ESP_AT:ESP_AT + ESP_SIZE])
-        found = self.files()
-        loader = subprocess.run(["mtype", "-i", self.esp, "::EFI/BOOT/BOOTX64.EFI"], capture_output=True,
-                                check=False).stdout
-        seen = tuple(sorted((name, data[:2] == b"MZ" and len(data)) for name, data in found.items()))
-        if loader[:2] != b"MZ":
-            return None, seen
-        for name in sorted((n for n, data in found.items() if data[:2] == b"MZ"), key=order, reverse=True):
-            known = self.versions.get(hashlib.sha256(found[name]).digest())
-            if known and self.root_good(found[name], disk, known[1]):
-                return known, seen
+    def choice(self, programs, disk):
+        """(version, slot) that starts in the end; None: nothing does."""
+        for name, data in programs:
+            known = self.versions.get(hashlib.sha256(data).digest())
+            if known and self.root_good(data, disk, known[1]):
+                return known
             if not counted(name):
-                return None, seen  # the loader takes it for good, and never tries another
-        return None, seen
+                return None  # the loader takes it for good, and never tries another
+        return None
 
-    def repaired(self, disk):
-        """The same disk after the repair that the updater makes before it writes."""
-        self.esp.write_bytes(disk[ESP_AT:ESP_AT + ESP_SIZE])
-        status = subprocess.run(["/usr/sbin/fsck.fat", "-a", self.esp], capture_output=True,
-                                check=False).returncode
-        again = subprocess.run(["/usr/sbin/fsck.fat", "-n", self.esp], capture_output=True,
-                               check=False).returncode
-        result = bytearray(disk)
-        result[ESP_AT:ESP_AT + ESP_SIZE] = self.esp.read_bytes()
-        return result if status <= 1 and again == 0 else None
+    def judge(self, disk):
+        """(what starts, what starts after a repair, what is on the EFI partition)."""
+        before, repaired = self.partition(bytes(disk[ESP_AT:ESP_AT + ESP_SIZE]))
+        return (self.choice(before[1], disk), repaired and self.choice(repaired[1], disk), before[0])
 
 
 def counted(name):

@@ -299,7 +299,17 @@ what_people_see(void **state)
 	        "дирекция за обслужване на гражданите\",\"status\":\"Active\",\"uri\":"
 	        "\"https://obrazets.ob.obmen.local:8443/EGovService.svc\"},{\"eik\":\"990000031\",\"name\":"
 	        "\"Община Проба\",\"status\":\"Inactive\",\"uri\":\"\"}]}"},
-	    {"register-show", {"register", "show"},
+	    {"update-status", {"update", "status"},
+        "{\"ok\":true,\"version\":\"1.1.0\",\"trial\":true,\"against\":\"P-110 failed, console\",\"security\":1,"
+        "\"slots\":[{\"slot\":\"A\",\"state\":\"good\",\"version\":\"1.0.0\",\"tries\":0,\"running\":false},{"
+        "\"slot\":\"B\",\"state\":\"trial\",\"version\":\"1.1.0\",\"tries\":2,\"running\":true}]}"},
+    {"update-check", {"update", "check"},
+        "{\"ok\":true,\"version\":\"1.1.0\",\"running\":\"1.0.0\",\"source\":\"stick\",\"security\":1}"},
+    {"update-install", {"update", "install"},
+        "{\"ok\":true,\"version\":\"1.1.0\",\"slot\":\"B\",\"source\":\"url\"}"},
+    {"update-back", {"update", "back"}, "{\"ok\":true,\"version\":\"1.0.0\"}"},
+    {"update-refused", {"update", "back"}, "{\"ok\":false,\"fault\":\"B-114\",\"detail\":\"\"}"},
+    {"register-show", {"register", "show"},
 	        "{\"ok\":true,\"state\":\"held\",\"url\":\"https://register.example/service/\",\"count\":1312,"
 	        "\"source\":\"disk\",\"fetched\":\"2026-11-20T03:00:00+02:00\",\"checked\":"
 	        "\"2026-11-20T23:00:00+02:00\",\"age_seconds\":37800,\"next\":{\"what\":\"full\",\"at\":"
