@@ -82,7 +82,7 @@ put_work(struct web_exchange *x)
 	put_figure(x, "/certificates?state=requested", web_integer(open, "certificates"),
 	    TEXT_WORK_CERTIFICATES, true);
 	put_figure(x, "/certificates?state=issued", web_integer(certificates, "expiring"),
-	    TEXT_WORK_EXPIRING);
+	    TEXT_WORK_EXPIRING, true);
 	PUT("</ul></section>\n<section><h2>{}</h2><ul class=\"figures\">", T(PARTICIPANTS));
 	put_figure(x, "/participants?status=Active", web_integer(participants, "active"),
 	    TEXT_STATE_ACTIVE, false);
