@@ -47,7 +47,8 @@ LDLIBS  = -lhttp_parser -levent_openssl -levent_extra -levent_core -lxml2 -lsqli
 
 # Everything below src/ but the programs goes into one archive: a program takes what it uses.
 # The vault is the appliance's own: it needs libraries that nobody else does, and is built when asked for.
-PROGRAMS = $(filter-out vault,$(patsubst src/%/main.c,%,$(wildcard src/*/main.c)))
+PROGRAMS = $(filter-out vault authority authorityctl,$(patsubst src/%/main.c,%,$(wildcard src/*/main.c))) \
+	   obmen-authorityd
 VAULT    = $(BUILD)/vault
 LIB_DIRS = lib message soap register store process
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))
@@ -96,6 +97,9 @@ $(BUILD)/obmend: $(OBMEND_SRC:%.c=$(BUILD)/%.o) $(LIB)
 $(BUILD)/obmenctl: $(OBMENCTL_SRC:%.c=$(BUILD)/%.o) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/obmen-authorityd: $(BUILD)/src/authority/main.o $(AUTHORITY_OBJ) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
+
 # The box's updater, and the program that fetches for it.
 $(BUILD)/update: $(BUILD)/src/update/main.o $(BUILD)/libupdate.a $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -ljansson -lseccomp
@@ -111,10 +115,16 @@ $(BUILD)/libupdate.a: $(UPDATE_OBJ)
 $(VAULT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/vault/*.c))
 	$(CC) $(LDFLAGS) -o $@ $^ -lcryptsetup -ltss2-esys -ltss2-mu -ltss2-tctildr -ljansson -lcrypto
 
-# The library packs its question to the signer with the roles' wire.c: hence the group.
+# Two programs have roles of the same names: what includes the authority's headers links its roles, all
+# else the node's. The library packs its messages with the roles' wire.c: hence the group.
+AUTHORITY_USERS := $(shell grep -lE '"(authority/|web_fixture)' tests/unit/*.c tests/fuzz/*.c)
+role_archive = $(BUILD)/lib$(if $(filter $(1:$(BUILD)/%=%.c),$(AUTHORITY_USERS)),authority,roles).a
+link_group = $(CC) $(LDFLAGS) $(1) -o $@ -Wl,--start-group $(filter-out %libauthority.a \
+	%libroles.a,$^) $(call role_archive,$@) -Wl,--end-group $(LDLIBS)
+
 $(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libupdate.a \
 		$(BUILD)/libauthority.a $(BUILD)/libroles.a $(LIB)
-	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS) -lcmocka
+	$(call link_group) -lcmocka
 
 $(BUILD)/libctl.a: $(CTL_OBJ)
 	@rm -f $@
@@ -144,7 +154,7 @@ FUZZERS  := $(FUZZ_SRC:%.c=$(BUILD)/%)
 TIME     = 300
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libauthority.a $(BUILD)/libroles.a $(LIB)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
+	$(call link_group,-fsanitize=fuzzer)
 
 fuzzers: $(FUZZERS)
 
@@ -194,7 +204,7 @@ sandbox: packages
 # sanitizers only, which see more and are ten times faster.
 VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,reader envelope verify \
 	register_reader conf ipc wire states store),$(UNIT))
-NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test tests/style_test \
+NETWORK_TESTS  = $(wildcard tests/network/*_test tests/authority/*_test) tests/install_test tests/fuzz_test tests/style_test \
 	tests/events_test tests/vault_test
 SAN_BUILD      = build/address-undefined
 
