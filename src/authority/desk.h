@@ -78,6 +78,7 @@ void desk_soap(struct desk_job *);
 
 /* -- desk_page.c */
 
+/* The pages' own part of the desk; false without memory. A page answers its job in its own time. */
 bool desk_page_open(struct desk *);
 void desk_page_free(struct desk *);
 void desk_page(struct desk_job *);

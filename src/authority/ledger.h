@@ -154,7 +154,8 @@ enum fault verb_whoami(struct call *);
 
 /* Adds a row in this call's transaction. about: what before and after are: "participant" (records),
  * "request", "certificate", "reference", "officer". guid, before, after may be NULL. */
-bool history_add(struct call *, const char *about, const char *guid, const json_t *before, const json_t *after);
+bool history_add(struct call *, const char *about, const char *guid, const json_t *before,
+                 const json_t *after);
 bool history_load(struct ledger *);
 enum fault verb_participant_history(struct call *);
 enum fault verb_log_list(struct call *);
@@ -193,6 +194,7 @@ enum fault verb_participant_remove(struct call *);
 
 /* -- ledger_import.c */
 
+/* Handlers of ledger_verbs.c; each fills call->out. */
 enum fault verb_register_import(struct call *);
 enum fault verb_register_export(struct call *);
 /* The register in sealed memory (prepared.h), or -1. */
@@ -200,6 +202,7 @@ int register_prepare(struct ledger *);
 
 /* -- ledger_request.c */
 
+/* Handlers of ledger_verbs.c; each fills call->out. */
 enum fault verb_change_request(struct call *);
 enum fault verb_request_list(struct call *);
 enum fault verb_request_show(struct call *);
@@ -208,12 +211,14 @@ enum fault verb_request_refuse(struct call *);
 
 /* -- ledger_officer.c */
 
+/* Handlers of ledger_verbs.c; each fills call->out. */
 enum fault verb_officer_list(struct call *);
 enum fault verb_officer_add(struct call *);
 enum fault verb_officer_remove(struct call *);
 
 /* -- ledger_state.c */
 
+/* Handlers of ledger_verbs.c; each fills call->out. */
 enum fault verb_overview(struct call *);
 enum fault verb_session_secret(struct call *);
 

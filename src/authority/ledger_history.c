@@ -66,7 +66,8 @@ history_add(struct call *c, const char *about, const char *guid, const json_t *b
 	uint8_t digest[LEDGER_DIGEST];
 	bool ok = was && is && chain(l->head, &r, digest) &&
 	    db_run(l, "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iisssssssb",
-	        r.number, r.time, r.actor, r.verb, r.about, r.guid, r.before, r.after, r.reason, digest, sizeof digest);
+	        r.number, r.time, r.actor, r.verb, r.about, r.guid, r.before, r.after, r.reason, digest,
+	        sizeof digest);
 
 	free(was);
 	free(is);
