@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "lib/when.h"
 #include "process/wire.h"
 
+#define MEMORY_KEPT (512 << 10) /* bytes at the end of the heap */
 #define PARENT_FD 3
 #define CONF_MAX (8 << 20)
 #define STATUS_QUERY_MAX 256 /* bytes of a frame that may be {"verb":"status"} */
@@ -443,6 +445,15 @@ fix_time_zone(void)
 	tzset();
 }
 
+/* Buffers of messages come and go with every batch: memory is not given back to the kernel and taken
+ * again each time. */
+static void
+keep_memory(void)
+{
+	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
+	mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
+}
+
 static struct event_base *
 new_base(void)
 {
@@ -481,6 +492,7 @@ role_run(const struct program *program, const struct role *role, unsigned index)
 	ignore_signals();
 	umask(077);
 	fix_time_zone();
+	keep_memory();
 	if (!r || !(r->self.base = new_base()))
 		log_fatal("role.start", "reason=\"out of memory\"");
 	r->program = program;

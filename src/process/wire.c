@@ -14,6 +14,7 @@
 
 #define TEXT_INLINE_MAX (16 << 10)
 #define TEXT_FILE_MAX (32 << 20)
+#define PACK_ROOM (16 << 10) /* nearly every frame; what is larger grows */
 
 LAYOUT(wire_conf, STRING(wire_conf, file_name), BELOW(wire_conf, workers, ROLE_INDEX_MAX + 1));
 LAYOUT(wire_peer, BELOW(wire_peer, role, ROLE_MAX), BELOW(wire_peer, index, ROLE_INDEX_MAX));
@@ -69,7 +70,7 @@ wire_send(struct ipc *ipc, unsigned type, uint64_t id, const void *message, cons
     unsigned nfds)
 {
 	struct buf b = {.max = IPC_PAYLOAD_MAX};
-	bool ok = ipc && wire_pack(&b, type, message);
+	bool ok = ipc && buf_room(&b, PACK_ROOM) && wire_pack(&b, type, message);
 
 	if (ok)
 		ok = ipc_send(ipc, (uint16_t)type, id, b.data, b.len, fds, nfds);
