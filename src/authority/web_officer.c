@@ -258,7 +258,8 @@ page_status_show(struct web_exchange *x)
 	put_numbers(x, TEXT_LEDGER, ledger);
 	PUT("</div>\n");
 	web_facts(x);
-	web_fact(x, TEXT_VERSION, web_string(s, "version"));
+	if (*web_string(s, "version"))
+		web_fact(x, TEXT_VERSION, web_string(s, "version"));
 	web_fact(x, TEXT_STARTED, web_moment(x, web_string(s, "started")));
 	web_fact_code(x, TEXT_HEAD, web_string(ledger, "head"));
 	web_facts_end(x);

@@ -173,6 +173,39 @@ web_paging(struct web_exchange *x, long long total)
 
 /* ---- changes ---- */
 
+static const char *value_text(struct web_exchange *, const json_t *);
+
+/* A service of a record: its address says most, its status the rest. */
+static const char *
+service_text(struct web_exchange *x, const json_t *s)
+{
+	return web_format(x, "%s, %s", web_string(s, "uri"), web_word(x, web_string(s, "status")));
+}
+
+static const char *
+list_text(struct web_exchange *x, const json_t *list)
+{
+	const char *text = "";
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item)
+		text = web_format(x, "%s%s%s", text, i ? "; " : "",
+		    json_object_get(item, "uri") ? service_text(x, item) : value_text(x, item));
+	return *text ? text : "–";
+}
+
+static const char *
+string_text(struct web_exchange *x, const char *text)
+{
+	when w;
+
+	if (web_is_no_guid(text))
+		return "–";
+	return strchr(text, 'T') && when_parse(&w, text, strlen(text)) ? web_moment(x, text) :
+		web_word(x, text);
+}
+
 /* Any value of the ledger as one line. */
 static const char *
 value_text(struct web_exchange *x, const json_t *value)
@@ -183,7 +216,9 @@ value_text(struct web_exchange *x, const json_t *value)
 	if (!value || json_is_null(value))
 		return "–";
 	if (json_is_string(value))
-		return *json_string_value(value) ? web_word(x, json_string_value(value)) : "–";
+		return string_text(x, json_string_value(value));
+	if (json_is_array(value))
+		return list_text(x, value);
 	dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 	if (dump)
 		text = web_format(x, "%s", dump);
@@ -191,10 +226,18 @@ value_text(struct web_exchange *x, const json_t *value)
 	return text;
 }
 
+/* Its own moment is no change of an entry, nor is a field that is empty before and after. */
+static bool
+is_change(struct web_exchange *x, const char *key, const json_t *before, const json_t *after)
+{
+	return strcmp(key, "last_change") != 0 &&
+	    strcmp(value_text(x, before), value_text(x, after)) != 0;
+}
+
 static void
 put_change(struct web_exchange *x, const char *key, const json_t *before, const json_t *after)
 {
-	if (json_equal(before, after))
+	if (!is_change(x, key, before, after))
 		return;
 	PUT("<li><strong>{}</strong>: ", web_word(x, key));
 	if (before)

@@ -121,7 +121,8 @@ for (const [person, pages] of Object.entries(site.pages)) {
 				const page = await open(person, { javaScriptEnabled: true, bypassCSP: true });
 				await go(page, `/language?to=${language}&back=/`);
 				for (const where of pages)
-					await inspect(page, where, language, person + where.replace(/[^\w.-]+/g, "_"));
+					await inspect(page, where, language, person +
+						where.replace(site.own, "/own").replace(/[^\w.-]+/g, "_"));
 				assert.deepStrictEqual(page.strange, []);
 				await page.context().close();
 			});
