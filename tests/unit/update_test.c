@@ -82,8 +82,8 @@ make(const struct signer *s, const char *text, size_t *text_at)
 	unsigned char *der = NULL;
 
 	if (!text) {
-		snprintf(own, sizeof own, manifest, hex_of(PAYLOAD, 5, a), hex_of(PAYLOAD + 5, 5, b),
-		    hex_of(PAYLOAD + 10, 5, c));
+		snprintf(own, sizeof own, manifest, hex_of(PAYLOAD, 5, a), hex_of(&PAYLOAD[5], 5, b),
+		    hex_of(&PAYLOAD[10], 5, c));
 		text = own;
 	}
 	BIO *in = BIO_new_mem_buf(text, -1);
