@@ -59,8 +59,24 @@ file_key(const char *path)
 	return key;
 }
 
+/* The first line of the file; the engine keeps it. */
+static bool
+set_pin(ENGINE *engine, const char *path)
+{
+	char pin[128] = "";
+	FILE *in = fopen(path, "re");
+	bool ok = in && fgets(pin, sizeof pin, in);
+
+	pin[strcspn(pin, "\r\n")] = '\0';
+	ok = ok && ENGINE_ctrl_cmd_string(engine, "PIN", pin, 0) > 0;
+	OPENSSL_cleanse(pin, sizeof pin);
+	if (in)
+		fclose(in);
+	return ok || refuse("pin", "no PIN on the first line of its file");
+}
+
 static EVP_PKEY *
-token_key(const char *uri)
+token_key(const char *uri, const char *pin_file)
 {
 	EVP_PKEY *key = NULL;
 
@@ -70,7 +86,7 @@ token_key(const char *uri)
 		refuse("key", "the engine pkcs11 is missing: install libengine-pkcs11-openssl");
 		return NULL;
 	}
-	if (!ENGINE_init(engine)) {
+	if ((pin_file && !set_pin(engine, pin_file)) || !ENGINE_init(engine)) {
 		refuse("key", NULL);
 	} else {
 		key = ENGINE_load_private_key(engine, uri, NULL, NULL);
@@ -95,7 +111,7 @@ read_certificate(const char *path)
 }
 
 bool
-ca_key_open(struct certify_signer *ca, const char *certificate, const char *key)
+ca_key_open(struct certify_signer *ca, const char *certificate, const char *key, const char *pin_file)
 {
 	bool token = strncmp(key, "pkcs11:", 7) == 0;
 	const char *fault;
@@ -103,7 +119,7 @@ ca_key_open(struct certify_signer *ca, const char *certificate, const char *key)
 	*ca = (struct certify_signer){read_certificate(certificate), NULL};
 	if (!ca->certificate)
 		return false;
-	ca->key = token ? token_key(key) : file_key(key);
+	ca->key = token ? token_key(key, pin_file) : file_key(key);
 	if (!ca->key)
 		return false;
 	fault = certify_ca_fault(ca);

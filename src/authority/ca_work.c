@@ -187,7 +187,7 @@ ca_work_answer(struct ca_work *w, const json_t *query)
 		{"ocsp", answer_ocsp},
 	};
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; w->ca.key && i < sizeof rows / sizeof *rows; i++) {
 		if (strcmp(rows[i].verb, json_text(query, "verb")) == 0)
 			return rows[i].answer(w, query);
 	}

@@ -5,7 +5,7 @@
 
 /* A request ends as issued or refused; a certificate as revoked or by its date. State is text so
  * that the database can be read with sqlite3 alone. */
-static const char tables[] =
+const char certificates_tables[] =
     "CREATE TABLE certificate_request (id INTEGER PRIMARY KEY, guid TEXT NOT NULL, name TEXT NOT "
     "NULL,"
     " eik TEXT NOT NULL, key BLOB NOT NULL, key_id BLOB NOT NULL, ignored TEXT NOT NULL, via TEXT "
@@ -46,7 +46,7 @@ static const char tables[] =
 bool
 certificates_create(sqlite3 *db)
 {
-	if (sqlite3_exec(db, tables, NULL, NULL, NULL) == SQLITE_OK)
+	if (sqlite3_exec(db, certificates_tables, NULL, NULL, NULL) == SQLITE_OK)
 		return true;
 	log_error("ledger.create", "reason=\"%s\"", sqlite3_errmsg(db));
 	return false;

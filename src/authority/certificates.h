@@ -41,7 +41,9 @@ struct certificates {
 	bool listing;            /* a list is being made */
 };
 
-/* Tables of a database of its own version 1; false with a logged reason. */
+/* The statements that make the tables; they are a step of the ledger's schema. */
+extern const char certificates_tables[];
+/* Makes them; false with a logged reason. */
 bool certificates_create(sqlite3 *);
 /* Frees what ca said. */
 void certificates_free(struct certificates *);
@@ -59,15 +61,15 @@ void certificates_from_ca(struct certificates *, int64_t context, const json_t *
 typedef json_t *certificates_verb(struct certificates *, const char *by, const json_t *query);
 
 /* -- certificates_cmp.c: for ra */
-/* {transaction, actor, body}: {ca, cmp, secret?, sender_good, request?, nonce?, certificate?} */
+/* {transaction, sender, body}: {ca, cmp, secret?, sender_good, request?, nonce?, certificate?} */
 certificates_verb certificates_cmp_open;
-/* {transaction, actor, name, eik, key, key_id, ignored, replaces, message}: {verdict, ...} */
+/* {transaction, sender, name, eik, key, key_id, ignored, replaces, message}: {verdict, ...} */
 certificates_verb certificates_cmp_request;
 /* {transaction}: {verdict: waiting | granted, check_after, certificate}, or a refusal */
 certificates_verb certificates_cmp_poll;
 /* {transaction, accepted}, {transaction, nonce} */
 certificates_verb certificates_cmp_confirm, certificates_cmp_keep;
-/* {actor, serial, reason} */
+/* {sender, serial, reason} */
 certificates_verb certificates_cmp_revoke;
 /* {guid, valid_for seconds}: {reference, secret, expires}: the only time that the secret is shown */
 certificates_verb certificates_reference_create;

@@ -68,20 +68,20 @@ certificates_reference_create(struct certificates *c, const char *by, const json
 /* -- who sent it */
 
 static json_t *
-find_reference(struct certificates *c, const json_t *actor)
+find_reference(struct certificates *c, const json_t *sender)
 {
 	return sql_row(c->db,
 		       "SELECT reference, guid, secret, expires, request, used FROM reference "
 		       "WHERE reference = ?"
 		       " AND secret IS NOT NULL",
-		       "s", json_text(actor, "reference"));
+		       "s", json_text(sender, "reference"));
 }
 
 /* One that we issued, byte for byte, that is neither revoked nor over. */
 static json_t *
-find_sender(struct certificates *c, const json_t *actor)
+find_sender(struct certificates *c, const json_t *sender)
 {
-	const json_t *info = json_object_get(actor, "certificate_info");
+	const json_t *info = json_object_get(sender, "certificate_info");
 
 	return sql_row(c->db,
 		       "SELECT serial, guid, ends FROM certificate WHERE fingerprint = ? AND state "
@@ -91,9 +91,9 @@ find_sender(struct certificates *c, const json_t *actor)
 }
 
 static bool
-by_reference(const json_t *actor)
+by_reference(const json_t *sender)
 {
-	return strcmp(json_text(actor, "kind"), "reference") == 0;
+	return strcmp(json_text(sender, "kind"), "reference") == 0;
 }
 
 static json_t *
@@ -127,17 +127,17 @@ reference_opens(const json_t *r, const json_t *t, when now)
 json_t *
 certificates_cmp_open(struct certificates *c, const char *by, const json_t *query)
 {
-	const json_t *actor = json_object_get(query, "actor");
+	const json_t *sender = json_object_get(query, "sender");
 	json_t *answer = certificates_ca(c, by, query), *t = find_transaction(c, query), *who;
 
 	if (!json_is_true(json_object_get(answer, "ok")))
 		goto out;
-	if (by_reference(actor)) {
-		who = find_reference(c, actor);
+	if (by_reference(sender)) {
+		who = find_reference(c, sender);
 		if (who && reference_opens(who, t, when_now()))
 			json_object_set(answer, "secret", json_object_get(who, "secret"));
 	} else {
-		who = find_sender(c, actor);
+		who = find_sender(c, sender);
 		bool good =
 		    who && (!t || strcmp(json_text(t, "sender"), json_text(who, "serial")) == 0);
 		json_object_set_new(answer, "sender_good", json_boolean(good));
@@ -315,9 +315,9 @@ repeated(struct certificates *c, const json_t *t, const json_t *query)
 static json_t *
 new_request(struct certificates *c, const json_t *query)
 {
-	const json_t *actor = json_object_get(query, "actor");
-	bool reference = by_reference(actor), own;
-	json_t *who = reference ? find_reference(c, actor) : find_sender(c, actor);
+	const json_t *sender = json_object_get(query, "sender");
+	bool reference = by_reference(sender), own;
+	json_t *who = reference ? find_reference(c, sender) : find_sender(c, sender);
 	struct asker a = {.guid = json_text(who, "guid")};
 	int64_t request = who ? same_request(c, query, a.guid) : 0;
 	json_t *answer = !who        ? certificates_refusal(FAULT_CMP_UNRECOGNISED, NULL)
@@ -411,7 +411,7 @@ certificates_cmp_confirm(struct certificates *c, const char *by, const json_t *q
 json_t *
 certificates_cmp_revoke(struct certificates *c, const char *by, const json_t *query)
 {
-	json_t *who = find_sender(c, json_object_get(query, "actor")), *answer;
+	json_t *who = find_sender(c, json_object_get(query, "sender")), *answer;
 	const char *serial = json_text(query, "serial"), *guid = json_text(who, "guid");
 	char name[96];
 	bool own;

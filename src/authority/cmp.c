@@ -404,7 +404,7 @@ cmp_run(const struct cmp_self *self, struct cmp_bytes bytes, const struct cmp_cr
 	    .first = decode(before->request)};
 	OSSL_CMP_MSG *message = decode(bytes);
 	OSSL_CMP_SRV_CTX *srv = message ? make_context(&run, who) : NULL;
-	enum cmp_result result = CMP_BROKEN;
+	enum cmp_result result = message ? CMP_BROKEN : CMP_MALFORMED;
 
 	*asked = (struct cmp_asked){.what = CMP_ASKS_NOTHING};
 	ERR_clear_error(); /* the library answers with what lies in the queue */

@@ -73,6 +73,7 @@ enum cmp_result {
 	CMP_ANSWERED,   /* *answer and *nonce are there */
 	CMP_ASKED,      /* *asked says for what: decide, and run again */
 	CMP_UNVERIFIED, /* protection does not hold: run again with a denial that may be said unverified */
+	CMP_MALFORMED,  /* not a message that OpenSSL can read */
 	CMP_BROKEN,     /* no memory, or our own key does not work: answer nothing */
 };
 

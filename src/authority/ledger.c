@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "authority/ledger_ca.h"
 #include "authority/wire.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
@@ -28,7 +29,10 @@ ledger_role_open(struct self *self)
 	l->prepared = -1;
 	l->started = when_now();
 	snprintf(path, sizeof path, "%s/ledger", conf->state_directory);
-	return RAND_bytes(l->session_secret, sizeof l->session_secret) == 1 && ledger_open(l, path);
+	if (RAND_bytes(l->session_secret, sizeof l->session_secret) != 1 || !ledger_open(l, path))
+		return false;
+	ledger_ca_open(l);
+	return l->ca;
 }
 
 static void
@@ -68,7 +72,7 @@ ledger_role_start(struct self *self)
 	struct ledger *l = self->state;
 
 	l->prepare = evtimer_new(self->base, prepare_cb, l);
-	return l->prepare && event_add(l->prepare, &now) == 0;
+	return l->prepare && event_add(l->prepare, &now) == 0 && ledger_ca_start(l);
 }
 
 static void
@@ -76,23 +80,43 @@ ledger_peer_up(struct self *self, struct peer p)
 {
 	if (p.role == ROLE_DESK)
 		give_register(self->state, p.index);
+	if (p.role == ROLE_CA)
+		ledger_ca_up(self->state);
+}
+
+void
+ledger_refresh(struct ledger *l)
+{
+	static const struct timeval now;
+
+	if (l->stale && !event_pending(l->prepare, EV_TIMEOUT, NULL))
+		event_add(l->prepare, &now);
 }
 
 static void
 on_query(struct self *self, struct peer from, struct ipc_frame *f)
 {
-	static const struct timeval now;
 	struct ledger *l = self->state;
 	json_t *in = wire_get_json(f);
 	int out = -1;
+
+	if (ledger_ca_ocsp(l, from, f->id, in)) {
+		json_decref(in);
+		return;
+	}
 	json_t *answer = ledger_answer(l, from.role, in, ipc_take_fd(f, 0), &out);
 
 	wire_send_json(self->peers[from.role][from.index], WIRE_QUERY_REPLY, f->id, answer, &out,
 	    out >= 0);
 	json_decref(answer);
 	json_decref(in);
-	if (l->stale && !event_pending(l->prepare, EV_TIMEOUT, NULL))
-		event_add(l->prepare, &now);
+	ledger_refresh(l);
+}
+
+static void
+ledger_reload(struct self *self)
+{
+	ledger_ca_reload(self->state);
 }
 
 static void
@@ -104,6 +128,7 @@ ledger_role_stop(struct self *self)
 		event_free(l->prepare);
 	if (l->prepared >= 0)
 		close(l->prepared);
+	ledger_ca_stop(l);
 	ledger_close(l);
 	free(l);
 	self->state = NULL;
@@ -123,6 +148,7 @@ static const struct role_message messages[] = {
     {ROLE_DESK, WIRE_QUERY, on_query},
     {ROLE_RA, WIRE_QUERY, on_query},
     {ROLE_CONTROL, WIRE_QUERY, on_query},
+    {ROLE_CA, WIRE_QUERY_REPLY, ledger_ca_reply},
 };
 
 static const struct sandbox sandbox = {.allow = SANDBOX_FILES | SANDBOX_SYNC | SANDBOX_MEMFD};
@@ -133,6 +159,7 @@ const struct role role_ledger = {
     .open = ledger_role_open,
     .start = ledger_role_start,
     .peer_up = ledger_peer_up,
+    .reload = ledger_reload,
     .stop = ledger_role_stop,
     .status = ledger_role_status,
     .messages = messages,

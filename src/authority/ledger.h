@@ -80,6 +80,7 @@ struct ledger {
 	struct event *prepare;      /* makes the register ready after changes */
 	int prepared;               /* the sealed register, or -1 */
 	uint64_t served, refused, changed;
+	struct ledger_ca *ca;       /* ledger_ca.c */
 };
 
 struct verb;
@@ -215,6 +216,16 @@ enum fault verb_request_refuse(struct call *);
 enum fault verb_officer_list(struct call *);
 enum fault verb_officer_add(struct call *);
 enum fault verb_officer_remove(struct call *);
+
+/* -- ledger.c */
+
+/* Makes the register ready anew when a record has changed. */
+void ledger_refresh(struct ledger *);
+
+/* -- ledger_ca.c */
+
+/* All verbs of certificates.h, found by the name of the call's verb. */
+enum fault verb_certificates(struct call *);
 
 /* -- ledger_state.c */
 

@@ -78,13 +78,20 @@ is_participant(struct ledger *l, const struct actor *a)
 }
 
 static bool
+is_revoked(struct ledger *l, const struct actor *a)
+{
+	return db_number(l, 0, "SELECT count(*) FROM certificate WHERE fingerprint = ?"
+	           " AND state = 'revoked'", "s", a->fingerprint) > 0;
+}
+
+static bool
 from_certificate(struct ledger *l, const json_t *said, struct actor *a)
 {
 	snprintf(a->fingerprint, sizeof a->fingerprint, "%s", said_text(said, "fingerprint"));
 	if (strlen(a->fingerprint) != 64 || !serial_key(said_text(said, "serial"), a->serial))
 		return false;
 	set_name(a, said_text(said, "name"));
-	if (find_officer(l, a))
+	if (is_revoked(l, a) || find_officer(l, a))
 		return true;
 	if (is_participant(l, a)) {
 		a->kind = "participant";

@@ -1,3 +1,4 @@
+#include "authority/certificates.h"
 #include "authority/ledger.h"
 
 #include <stdarg.h>
@@ -33,6 +34,7 @@ static const char *const steps[] = {
     " asked_by TEXT NOT NULL, decided INTEGER, decided_by TEXT, decision TEXT);"
     "CREATE INDEX request_state ON request (state, id);"
     "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+    certificates_tables,
     NULL,
 };
 

@@ -1,5 +1,5 @@
 /* Verbs: how it all stands. */
-#include "authority/ledger.h"
+#include "authority/ledger_ca.h"
 
 static int64_t
 count(struct ledger *l, const char *status)
@@ -25,6 +25,7 @@ verb_overview(struct call *c)
 	json_object_set_new(c->out, "ledger", json_pack("{s:I, s:I, s:s}", "entries",
 	    (json_int_t)l->entries, "bytes", (json_int_t)bytes, "head", buf_str(&head)));
 	out_moment(c->out, "started", l->started);
+	ledger_ca_status(l, c->out);
 	buf_free(&head);
 	return FAULT_NONE;
 }

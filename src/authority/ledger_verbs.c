@@ -13,7 +13,7 @@
 #define ALL RIGHT_ANYBODY
 #define RA RIGHT_RA
 #define CHANGES .changes = true
-#define READS .changes = false
+#define READS .changes = false /* or in transactions of its own */
 
 static const struct verb verbs[] = {
     {"whoami", ALL, verb_whoami, READS},
@@ -34,6 +34,24 @@ static const struct verb verbs[] = {
     {"request-show", OWN, verb_request_show, READS},
     {"request-approve", OFFICER, verb_request_approve, CHANGES},
     {"request-refuse", OFFICER, verb_request_refuse, CHANGES},
+    /* certificates; each runs in transactions of its own, for ca is asked after the commit */
+    {"certificate-list", OWN, verb_certificates, READS},
+    {"certificate-show", OWN, verb_certificates, READS},
+    {"certificate-request", CA | RIGHT_PARTICIPANT, verb_certificates, READS},
+    {"certificate-record", CA, verb_certificates, READS},
+    {"certificate-approve", CA, verb_certificates, READS},
+    {"certificate-refuse", CA, verb_certificates, READS},
+    {"certificate-revoke", CA, verb_certificates, READS},
+    {"certificate-use", CA | RIGHT_REGISTRAR, verb_certificates, READS},
+    {"reference-create", CA, verb_certificates, READS},
+    {"ca-certificates", ALL | RA, verb_certificates, READS},
+    {"crl-show", ALL | RA, verb_certificates, READS},
+    {"cmp-open", RA, verb_certificates, READS},
+    {"cmp-request", RA, verb_certificates, READS},
+    {"cmp-poll", RA, verb_certificates, READS},
+    {"cmp-confirm", RA, verb_certificates, READS},
+    {"cmp-keep", RA, verb_certificates, READS},
+    {"cmp-revoke", RA, verb_certificates, READS},
     /* officers */
     {"officer-list", STAFF, verb_officer_list, READS},
     {"officer-add", OFFICER, verb_officer_add, CHANGES},

@@ -35,7 +35,8 @@ static const unsigned stop_order[] = {
 };
 
 static const struct role *const roles[ROLE_COUNT] = {
-    [ROLE_FRONT] = &role_front, [ROLE_DESK] = &role_desk, [ROLE_SIGNER] = &role_signer,
+    [ROLE_FRONT] = &role_front, [ROLE_DESK] = &role_desk, [ROLE_RA] = &role_ra,
+    [ROLE_CA] = &role_ca, [ROLE_SIGNER] = &role_signer,
     [ROLE_LEDGER] = &role_ledger, [ROLE_CONTROL] = &role_control};
 
 static void

@@ -121,7 +121,7 @@ on_decision(struct ra_job *job, const json_t *reply)
 }
 
 static json_t *
-actor_of(const struct ra_job *job)
+sender_of(const struct ra_job *job)
 {
 	const struct cmp_envelope *e = &job->envelope;
 
@@ -138,7 +138,7 @@ question(const struct ra_job *job, const char *verb)
 	const struct cmp_id *t = &job->envelope.transaction;
 
 	return json_pack("{s:s, s:o, s:o, s:s}", "verb", verb, "transaction", json_hex(t->bytes, t->len),
-	    "actor", actor_of(job), "body", cmp_body_name(job->envelope.body));
+	    "sender", sender_of(job), "body", cmp_body_name(job->envelope.body));
 }
 
 static void
@@ -205,6 +205,9 @@ verify(struct ra_job *job)
 		break;
 	case CMP_UNVERIFIED:
 		deny(job, job->envelope.mac ? FAULT_CMP_UNRECOGNISED : FAULT_CMP_SENDER, NULL, true);
+		break;
+	case CMP_MALFORMED:
+		ra_end(job, 400, "text/plain", "", 0);
 		break;
 	default:
 		ra_end(job, 500, "text/plain", "", 0);

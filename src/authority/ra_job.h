@@ -37,7 +37,7 @@ bool ra_has_path(const char *path);
 /* Begins a request; the user pointer is the caller's. Everything is copied. False without memory. */
 bool ra_begin_http(const struct ra_site *, const struct ra_http *, void *user);
 /* Begins a query: certificate-submit {guid, csr, via}, certificate-register {guid, certificate},
- * cmp {message}. The query with its actor is borrowed. False without memory. */
+ * cmp-file {message}: {answer}. The query with its actor is borrowed. False without memory. */
 bool ra_begin_query(const struct ra_site *, const json_t *query, void *user);
 void *ra_job_user(const struct ra_job *);
 /* The ledger's answer, borrowed; NULL: it is silent. */

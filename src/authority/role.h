@@ -8,7 +8,7 @@
 enum authority_role { ROLE_FRONT = ROLE_PARENT + 1, ROLE_DESK, ROLE_RA, ROLE_CA, ROLE_SIGNER,
 	ROLE_LEDGER, ROLE_CONTROL, ROLE_COUNT };
 
-extern const struct role role_front, role_desk, role_signer, role_ledger, role_control;
+extern const struct role role_front, role_desk, role_ra, role_ca, role_signer, role_ledger, role_control;
 
 extern const struct program authority;
 

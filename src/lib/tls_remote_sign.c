@@ -176,6 +176,19 @@ sign_settable_params(void *data, void *provider)
 	return types;
 }
 
+/* What X.509 calls the signature: asked for when ASN.1 items are signed (CMP). Only with SHA-256. */
+static bool
+give_algorithm(const struct signature_ctx *ctx, OSSL_PARAM *p)
+{
+	static const uint8_t sha256_rsa[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+	    0x01, 0x01, 0x0b, 0x05, 0x00}; /* sha256WithRSAEncryption, RFC 4055 section 5 */
+
+	if (!p)
+		return true;
+	return ctx->digest && !ctx->pss && strcmp(ctx->digest->name, "SHA256") == 0 &&
+	    OSSL_PARAM_set_octet_string(p, sha256_rsa, sizeof sha256_rsa);
+}
+
 static int
 sign_get_params(void *data, OSSL_PARAM params[])
 {
@@ -185,6 +198,8 @@ sign_get_params(void *data, OSSL_PARAM params[])
 	int mode = ctx->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
 	const char *word = ctx->pss ? OSSL_PKEY_RSA_PAD_MODE_PSS : OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
 
+	if (!give_algorithm(ctx, OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID)))
+		return 0;
 	if (digest && !OSSL_PARAM_set_utf8_string(digest, ctx->digest ? ctx->digest->name : ""))
 		return 0;
 	if (padding && padding->data_type == OSSL_PARAM_UTF8_STRING)
@@ -196,6 +211,7 @@ static const OSSL_PARAM *
 sign_gettable_params(void *data, void *provider)
 {
 	static const OSSL_PARAM types[] = {
+	    OSSL_PARAM_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, NULL, 0),
 	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0),
 	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0), OSSL_PARAM_END};
 

@@ -14,11 +14,20 @@
 
 /* -- where keys and certificates are */
 
+/* NULL when it was not said. */
+static const char *
+option(struct command *c, const char *key)
+{
+	const char *value = command_local(c, key);
+
+	return value && *value ? value : NULL;
+}
+
 /* --certificate NAME: file and key as obmen.conf has them. */
 static bool
 from_conf(struct enrol *e, struct command *c, struct conf **conf)
 {
-	const char *path = command_local(c, "conf"), *name = command_local(c, "certificate");
+	const char *path = option(c, "conf"), *name = option(c, "certificate");
 	char errors[2048] = "";
 
 	if (!path && !name)
@@ -44,7 +53,7 @@ from_conf(struct enrol *e, struct command *c, struct conf **conf)
 static void
 override(const char **to, struct command *c, const char *key)
 {
-	const char *value = command_local(c, key);
+	const char *value = option(c, key);
 
 	if (value)
 		*to = value;
@@ -224,7 +233,7 @@ enrol_end(struct enrol *e, struct conf *conf)
 static bool
 read_secret(struct enrol *e, struct command *c)
 {
-	const char *path = command_local(c, "secret_file");
+	const char *path = option(c, "secret_file");
 
 	if (!e->name || !e->reference)
 		return missing(e, e->name ? "--reference" : "--name");
@@ -264,7 +273,7 @@ run_cert_poll(struct ctl *ctl, struct command *c)
 static void
 say_successor(struct enrol *e, struct command *c)
 {
-	const char *name = command_local(c, "certificate");
+	const char *name = option(c, "certificate");
 
 	if (e->ctl->json)
 		return;
@@ -287,8 +296,8 @@ read_old(struct enrol *e, struct command *c, char name[80])
 {
 	const char *old_key = e->key_path, *old = e->certificate_path;
 
-	e->key_path = command_local(c, "new_key");
-	e->certificate_path = command_local(c, "new_cert");
+	e->key_path = option(c, "new_key");
+	e->certificate_path = option(c, "new_cert");
 	e->reference = NULL;
 	if (!e->key_path || !e->certificate_path)
 		return missing(e, "--new-key, --new-cert");
@@ -321,10 +330,10 @@ run_cert_renew(struct ctl *ctl, struct command *c)
 enum exit_status
 run_cert_install(struct ctl *ctl, struct command *c)
 {
-	if (!command_local(c, "answer") || !command_local(c, "message")) {
+	if (!option(c, "answer") || !option(c, "message")) {
 		struct enrol e = {.ctl = ctl};
 		missing(&e, "--message");
 		return EXIT_USAGE;
 	}
-	return command_local(c, "reference") ? run_cert_poll(ctl, c) : run_cert_renew(ctl, c);
+	return option(c, "reference") ? run_cert_poll(ctl, c) : run_cert_renew(ctl, c);
 }

@@ -31,6 +31,7 @@ struct enrol {
 	EVP_PKEY *key, *old_key;
 	X509 *old;
 	bool written;           /* the message is in its file */
+	bool answered, waiting; /* the answer in its file was used; it said: wait */
 	const char *unreachable; /* why no answer came */
 };
 

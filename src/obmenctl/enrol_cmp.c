@@ -32,6 +32,12 @@ transfer_file(OSSL_CMP_CTX *ctx, const OSSL_CMP_MSG *request)
 			e->unreachable = e->message_path;
 		return NULL;
 	}
+	/* After "wait" OpenSSL would poll; in files that is the same message, brought again. */
+	if (e->answered) {
+		e->waiting = true;
+		return NULL;
+	}
+	e->answered = true;
 	uint8_t *bytes = malloc(CMP_MESSAGE_MAX);
 	FILE *in = fopen(e->message_path, "re");
 	size_t len = in && bytes ? fread(bytes, 1, CMP_MESSAGE_MAX, in) : 0;
@@ -241,7 +247,7 @@ enrol_ask(struct enrol *e, X509 **certificate, STACK_OF(X509) * *anchors)
 
 	if (e->written) {
 		result = ENROL_WRITTEN;
-	} else if (done == -1) {
+	} else if (done == -1 || e->waiting) {
 		result = ENROL_WAITING;
 	} else if (!x) {
 		say_failure(e, ctx);
