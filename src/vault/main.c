@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define NOT_ENCRYPTED 3 /* status of `open`: at the usual start one run of the program is enough */
+
 extern char **environ;
 
 /* How the kernel offers the TPM; -T names another one, for tests. */
@@ -203,10 +205,12 @@ open_volume(char **arguments)
 {
 	uint8_t secret[TPM_SECRET_SIZE];
 	const char *name = mapping(arguments[1]);
-	struct crypt_device *cd = volume_load(arguments[0]);
 
+	if (volume_kind(arguments[0]) != VOLUME_ENCRYPTED)
+		return NOT_ENCRYPTED;
+	struct crypt_device *cd = volume_load(arguments[0]);
 	if (!cd)
-		return fail("the partition is not encrypted");
+		return fail("the partition cannot be read");
 	struct tpm *t = tpm_open(tcti);
 	int status = open_by_tpm(t, cd, name, secret) >= 0 ? 0 : recover(t, cd, name);
 	OPENSSL_cleanse(secret, sizeof secret);
