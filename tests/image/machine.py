@@ -37,8 +37,8 @@ def medium(path, label, files, folder="", size="8M"):
     net.run("truncate", "-s", size, path)
     net.run("/usr/sbin/mkfs.vfat", "-n", label, path)
     places = {f"{folder}/{name}".strip("/").rpartition("/")[0] for name in files}
-    for place in sorted(p for place in places for p in parents(place)):
-        net.run("mmd", "-D", "s", "-i", path, f"::{place}")
+    for place in sorted({p for place in places for p in parents(place)}):
+        net.run("mmd", "-i", path, f"::{place}")
     for name, content in files.items():
         if isinstance(content, pathlib.Path):
             content = content.read_bytes()
