@@ -249,6 +249,11 @@ install: all manuals
 	install -D -m 755 $(BUILD)/obmenctl $(DESTDIR)$(PREFIX)/bin/obmenctl
 	for page in $$(cd $(MAN_DIR) && find . -type f); do install -D -m 644 $(MAN_DIR)/$$page \
 		$(DESTDIR)$(PREFIX)/share/man/$$page || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	$(BUILD)/obmenctl completion bash \
+		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/obmenctl
+	$(BUILD)/obmenctl completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_obmenctl
 	$(BUILD)/obmend --sample >$(BUILD)/obmen.conf.sample
 	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
 

@@ -24,6 +24,7 @@ struct frame_header {
 	uint16_t type;
 	uint16_t nfds;
 	uint64_t id;
+	uint64_t trace;
 };
 
 /* One datagram to be sent: frames one after the other, their descriptors in the same order. */
@@ -232,7 +233,7 @@ next_frame(const uint8_t *data, size_t len, size_t *at, const int *fds, unsigned
 	if (h.type == 0 || h.len > IPC_PAYLOAD_MAX || h.len > len - *at - sizeof h ||
 	    h.nfds > IPC_FRAME_FDS || h.nfds > nfds - *fd_at)
 		return false;
-	*f = (struct ipc_frame){.type = h.type, .id = h.id, .payload = data + *at + sizeof h,
+	*f = (struct ipc_frame){.type = h.type, .id = h.id, .trace = h.trace, .payload = data + *at + sizeof h,
 	    .len = h.len, .nfds = h.nfds};
 	if (h.nfds)
 		memcpy(f->fds, fds + *fd_at, h.nfds * sizeof(int));
@@ -253,7 +254,9 @@ deliver_all(struct ipc *ipc, size_t len, const int *fds, unsigned nfds)
 			go_down(ipc, "malformed frame");
 			break;
 		}
+		log_trace(f.trace);
 		deliver(ipc, &f);
+		log_trace(0);
 	}
 	close_all(fds + fd_at, nfds - fd_at);
 }
@@ -421,7 +424,8 @@ ipc_send(struct ipc *ipc, uint16_t type, uint64_t id, const void *payload, size_
     const int *fds, unsigned nfds)
 {
 	struct frame_header h = {
-	    .len = (uint32_t)len, .type = type, .nfds = (uint16_t)nfds, .id = id};
+	    .len = (uint32_t)len, .type = type, .nfds = (uint16_t)nfds, .id = id,
+	    .trace = log_trace_now()};
 
 	if (len <= IPC_PAYLOAD_MAX && nfds <= IPC_FRAME_FDS && enqueue(ipc, &h, payload, fds))
 		return true;

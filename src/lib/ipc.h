@@ -23,6 +23,7 @@ struct ipc;
 struct ipc_frame {
 	uint16_t type;
 	uint64_t id; /* correlates a request with its reply */
+	uint64_t trace; /* the sender's correlation id, in force while the handler runs (lib/log.h) */
 	const uint8_t *payload;
 	size_t len;
 	int fds[IPC_FRAME_FDS];

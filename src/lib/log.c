@@ -11,6 +11,7 @@
 #include "lib/when.h"
 
 #define LINE_MAX_BYTES 4096
+#define TRACE_ROOM 32 /* at the end of a line */
 #define REPEATS 32
 #define REPEAT_TIME (3600 * WHEN_SECOND)
 
@@ -27,7 +28,19 @@ static struct {
 	enum log_level lowest;
 	enum log_format format;
 	struct repeat repeats[REPEATS];
-} process = {"obmen", LOG_INFO, LOG_LOGFMT, {{0}}};
+	uint64_t trace, newest_trace;
+	uint64_t number;       /* of the last line */
+	char kept[LOG_KEPT];   /* entries: number, length, text */
+	size_t kept_len;
+	log_sink_cb sink;
+	void *sink_arg;
+	bool sinking;          /* a line about the way of a line goes to standard error only */
+} process = {.name = "obmen", .lowest = LOG_INFO, .format = LOG_LOGFMT};
+
+struct kept_head {
+	uint64_t number;
+	size_t len;
+};
 
 void
 log_init(const char *role, int index, enum log_level lowest)
@@ -113,6 +126,79 @@ log_fields_json(const char *s, char *out, size_t size)
 	return n;
 }
 
+/* Numbers are moments, so that those of a process that was started again go on. */
+static uint64_t
+next_number(void)
+{
+	uint64_t now = (uint64_t)(when_now() / 1000);
+
+	process.number = now > process.number ? now : process.number + 1;
+	return process.number;
+}
+
+static void
+keep(const struct kept_head *h, const char *line)
+{
+	size_t size = sizeof *h + h->len, dropped = 0;
+	struct kept_head old;
+
+	if (size > sizeof process.kept)
+		return;
+	while (process.kept_len - dropped + size > sizeof process.kept) {
+		memcpy(&old, process.kept + dropped, sizeof old);
+		dropped += sizeof old + old.len;
+	}
+	memmove(process.kept, process.kept + dropped, process.kept_len - dropped);
+	process.kept_len -= dropped;
+	memcpy(process.kept + process.kept_len, h, sizeof *h);
+	memcpy(process.kept + process.kept_len + sizeof *h, line, h->len);
+	process.kept_len += size;
+}
+
+static void
+pass_on(uint64_t number, const char *line, size_t len)
+{
+	if (!process.sink || process.sinking)
+		return;
+	process.sinking = true;
+	process.sink(process.sink_arg, number, line, len);
+	process.sinking = false;
+}
+
+void
+log_sink(log_sink_cb sink, void *arg)
+{
+	struct kept_head h;
+
+	process.sink = sink;
+	process.sink_arg = arg;
+	for (size_t at = 0; at < process.kept_len; at += sizeof h + h.len) {
+		memcpy(&h, process.kept + at, sizeof h);
+		pass_on(h.number, process.kept + at + sizeof h, h.len);
+	}
+}
+
+void
+log_trace(uint64_t id)
+{
+	process.trace = id;
+}
+
+uint64_t
+log_trace_now(void)
+{
+	return process.trace;
+}
+
+uint64_t
+log_trace_new(void)
+{
+	uint64_t now = (uint64_t)(when_now() / 1000);
+
+	process.newest_trace = now > process.newest_trace ? now : process.newest_trace + 1;
+	return process.newest_trace;
+}
+
 static void
 emit(enum log_level level, const char *event, const char *fields)
 {
@@ -121,15 +207,17 @@ emit(enum log_level level, const char *event, const char *fields)
 	size_t len;
 
 	when_format(when_now(), at);
+	struct kept_head h = {next_number(), (size_t)snprintf(buf, sizeof buf,
+	    "time=%s level=%s role=%s event=%s %s", at, names[level], process.name, event, fields)};
+	keep(&h, buf);
+	pass_on(h.number, buf, h.len);
+	len = h.len;
 	if (process.format == LOG_JSON) {
 		len = (size_t)snprintf(buf, sizeof buf,
 		    "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"event\":\"%s\"", at, names[level],
 		    process.name, event);
 		len += log_fields_json(fields, buf + len, sizeof buf - len - 2);
 		buf[len++] = '}';
-	} else {
-		len = (size_t)snprintf(buf, sizeof buf, "time=%s level=%s role=%s event=%s %s", at,
-		    names[level], process.name, event, fields);
 	}
 	buf[len++] = '\n';
 	if (write(STDERR_FILENO, buf, len) < 0) {
@@ -188,8 +276,13 @@ line(enum log_level level, const char *event, const char *fmt, va_list ap)
 	char fields[LINE_MAX_BYTES];
 	int saved = errno;
 
-	vsnprintf(fields, sizeof fields, fmt, ap);
+	vsnprintf(fields, sizeof fields - TRACE_ROOM, fmt, ap);
 	escape_controls(fields);
+	if (process.trace) {
+		size_t n = strlen(fields);
+		snprintf(fields + n, sizeof fields - n, "%strace=%llx", n ? " " : "",
+		    (unsigned long long)process.trace);
+	}
 	if (level != LOG_WARNING || !is_repeated(event, fields))
 		emit(level, event, fields);
 	errno = saved;

@@ -3,6 +3,7 @@
 #define OBMEN_LOG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
@@ -20,6 +21,23 @@ void log_set_format(enum log_format);
  * no field becomes the member "text". Returns the bytes written without the NUL; cut when too long.
  */
 size_t log_fields_json(const char *fields, char *out, size_t size);
+
+/*
+ * The correlation id of the message that this process is at work on: it ends every line as
+ * trace=..., and travels with every frame to other processes (lib/ipc.h), whose lines then carry it
+ * too. 0 = none. Whoever goes on with a message outside of a frame's handler sets it, and 0 after.
+ */
+void log_trace(uint64_t id);
+uint64_t log_trace_now(void);
+/* A new one: no other has it for as long as lines are kept. */
+uint64_t log_trace_new(void);
+
+#define LOG_KEPT 16384 /* bytes */
+
+/* Where lines go besides standard error, without their newline, always in logfmt; the newest that this
+ * process wrote before, at most LOG_KEPT bytes, come first. Numbers grow with time. NULL: nowhere. */
+typedef void (*log_sink_cb)(void *arg, uint64_t number, const char *line, size_t len);
+void log_sink(log_sink_cb, void *arg);
 
 /*
  * Writes one line: time level role event fields. `event` is a short dotted code from the

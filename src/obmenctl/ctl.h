@@ -168,12 +168,26 @@ enum exit_status run_verify(struct ctl *, struct command *);
 enum exit_status run_confirmed(struct ctl *, struct command *);
 /* The file, if one is named, goes along as a descriptor. */
 enum exit_status run_update(struct ctl *, struct command *);
+/* With --follow until it is interrupted, or the node is gone; JSON is then one object a line. */
+enum exit_status run_log(struct ctl *, struct command *);
+/* Again and again, on a terminal over the whole of it; the last answer decides. */
+enum exit_status run_watch(struct ctl *, struct command *);
+/* The verb's second word is on or off. */
+enum exit_status run_maintenance(struct ctl *, struct command *);
+enum exit_status run_completion(struct ctl *, struct command *);
+/* Fails when a check failed. */
+enum exit_status run_diag(struct ctl *, struct command *);
+enum exit_status run_diag_collect(struct ctl *, struct command *);
+/* {"ok", "passed", "checks": [...]}; NULL when the node cannot be reached: said already. */
+json_t *diag_run(struct ctl *);
 /* Fails when a step of the way failed. */
 enum exit_status run_participant_test(struct ctl *, struct command *);
 enum exit_status run_help(struct ctl *, struct command *);
 
 /* Each prints the answer of its verb for people. */
 void render_status(struct ctl *, const json_t *);
+/* Conditions and documents only. */
+void render_status_brief(struct ctl *, const json_t *);
 void render_document(struct ctl *, const json_t *);
 void render_documents(struct ctl *, const json_t *);
 void render_queue(struct ctl *, const json_t *);

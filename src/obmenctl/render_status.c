@@ -60,6 +60,24 @@ say_states(struct ctl *ctl, const char *label, const json_t *states)
 	say_line(ctl, label, *text ? text : say(ctl, "няма", "none"));
 }
 
+/* Time stamps that do not come are said where the documents are; without an authority nothing is. */
+static void
+say_stamps(struct ctl *ctl, const json_t *journal)
+{
+	char text[300], age[64];
+
+	if (number_of(journal, "stamp_failures") > 0) {
+		snprintf(text, sizeof text, SAY(ctl, "ЗАКЪСНЯВАТ, неуспешни опити: %lld (%s)",
+		    "LATE, failed tries: %lld (%s)"), number_of(journal, "stamp_failures"),
+		    text_of(journal, "stamp_detail"));
+		say_line(ctl, say(ctl, "Удост. за време", "Time stamps"), text);
+	} else if (json_object_get(journal, "stamp_age_seconds")) {
+		snprintf(text, sizeof text, SAY(ctl, "последното отпреди %s", "the last one %s ago"),
+		    say_duration(ctl, number_of(journal, "stamp_age_seconds"), age));
+		say_line(ctl, say(ctl, "Удост. за време", "Time stamps"), text);
+	}
+}
+
 static void
 say_store(struct ctl *ctl, const json_t *store)
 {
@@ -73,6 +91,7 @@ say_store(struct ctl *ctl, const json_t *store)
 	if (json_object_get(store, "disk_free"))
 		say_line(ctl, say(ctl, "Свободен диск", "Free disk"),
 		    say_size(ctl, number_of(store, "disk_free"), size));
+	say_stamps(ctl, json_object_get(store, "journal"));
 }
 
 static void
@@ -148,6 +167,14 @@ render_status(struct ctl *ctl, const json_t *answer)
 	say_register(ctl, json_object_get(answer, "register"));
 	say_certificates(ctl, json_object_get(roles, "signer0"));
 	say_roles(ctl, roles);
+}
+
+void
+render_status_brief(struct ctl *ctl, const json_t *answer)
+{
+	say_conditions(ctl, json_object_get(answer, "conditions"));
+	say_store(ctl, json_object_get(json_object_get(answer, "roles"), "store"));
+	say_register(ctl, json_object_get(answer, "register"));
 }
 
 void

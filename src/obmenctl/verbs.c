@@ -122,6 +122,42 @@ static const struct option_row participants_options[] = {
     END};
 static const struct positional_row participant_positional[] = {
     {"participant", PLACE_REQUEST, {"УЧАСТНИК", "PARTICIPANT"}, true, false}, END_POSITIONAL};
+static const struct option_row log_options[] = {
+    {"lines", "lines", PLACE_REQUEST, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"най-много толкова, най-новите (100)", "at most so many, the newest (100)"}, false},
+    {"level", "level", PLACE_REQUEST, OPTION_TEXT, NULL, {"НИВО", "LEVEL"},
+        {"поне: debug, info, warning или error", "at least: debug, info, warning or error"}, false},
+    {"event", "event", PLACE_REQUEST, OPTION_TEXT, NULL, {"КОД", "CODE"},
+        {"събитие или началото му: courier.", "an event or its beginning: courier."}, false},
+    {"role", "role", PLACE_REQUEST, OPTION_TEXT, NULL, {"ПРОЦЕС", "PROCESS"},
+        {"само този процес", "this process only"}, false},
+    {"document", "document", PLACE_REQUEST, OPTION_TEXT, NULL, {"ДОКУМЕНТ", "DOCUMENT"},
+        {"само за този документ, през всички процеси",
+            "of this document only, through all processes"}, false},
+    {"follow", "follow", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"и новите, докато не спрете с Ctrl-C", "new ones too, until Ctrl-C"}, false},
+    END};
+static const struct option_row watch_options[] = {
+    {"interval", "interval", PLACE_LOCAL, OPTION_NUMBER, NULL, {"СЕКУНДИ", "SECONDS"},
+        {"през толкова (2)", "so often (2)"}, false},
+    {"count", "count", PLACE_LOCAL, OPTION_NUMBER, NULL, NUMBER_METAVAR,
+        {"толкова пъти; иначе до Ctrl-C", "so many times; otherwise until Ctrl-C"}, false},
+    END};
+static const struct option_row maintenance_options[] = {
+    {"reason", "reason", PLACE_REQUEST, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"причина, за състоянието и дневника", "reason, for status and journal"}, true},
+    END};
+static const struct positional_row side_positional[] = {
+    {"side", PLACE_REQUEST, {"in|out|both", "in|out|both"}, false, false}, END_POSITIONAL};
+static const struct option_row collect_options[] = {
+    {"output", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"къде; ако липсва, obmen-diag-ДАТА.tar", "where; otherwise obmen-diag-DATE.tar"}, false},
+    {"config", "config", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"настройките на възела (/etc/obmen/obmen.conf)",
+            "the node's configuration (/etc/obmen/obmen.conf)"}, false},
+    END};
+static const struct positional_row shell_positional[] = {
+    {"shell", PLACE_LOCAL, {"bash|zsh", "bash|zsh"}, true, false}, END_POSITIONAL};
 static const struct option_row test_options[] = {
     {"from", "from", PLACE_REQUEST, OPTION_TEXT, NULL, {"УЧАСТНИК", "PARTICIPANT"},
         {"от чие име, ако възелът обслужва няколко", "in whose name, when the node serves several"}, false},
@@ -451,6 +487,33 @@ const struct verb_row verb_rows[] = {
          " --reference K7QMD-2X4RT --secret-file тайна отговор.cmp",
             "obmenctl cert install --message request.cmp --certificate main --name primer.obmen.local"
             " --reference K7QMD-2X4RT --secret-file secret answer.cmp"}},
+    {{"log", NULL}, log_options, no_positional, "log", run_log, NULL,
+        {"последните редове от дневника на възела", "the newest lines of the node's log"},
+        {"obmenctl log --level warning\nobmenctl log --document 42\nobmenctl log --follow",
+            "obmenctl log --level warning\nobmenctl log --document 42\nobmenctl log --follow"}},
+    {{"watch", NULL}, watch_options, no_positional, NULL, run_watch, NULL,
+        {"състоянието и опашката, отново и отново", "status and queue, again and again"},
+        {"obmenctl watch", "obmenctl watch"}},
+    {{"diag", "run"}, none, no_positional, NULL, run_diag, NULL,
+        {"самопроверка на възела: диск, часовник, регистър, достъпност",
+            "the node's self-test: disk, clock, register, reachability"},
+        {"obmenctl diag run", "obmenctl diag run"}},
+    {{"diag", "collect"}, collect_options, no_positional, NULL, run_diag_collect, NULL,
+        {"събира сведения за поддръжката, без тайни и съдържание",
+            "collects facts for support, without secrets or contents"},
+        {"obmenctl diag collect --output diag.tar", "obmenctl diag collect --output diag.tar"}},
+    {{"maintenance", "on"}, maintenance_options, side_positional, "maintenance", run_maintenance, NULL,
+        {"спира приемането, изпращането или и двете, и след рестарт",
+            "stops receiving, sending or both, over restarts"},
+        {"obmenctl maintenance on in --reason \"Смяна на диск\"",
+            "obmenctl maintenance on in --reason \"A new disk\""}},
+    {{"maintenance", "off"}, none, side_positional, "maintenance", run_maintenance, NULL,
+        {"пуска ги отново", "resumes them"},
+        {"obmenctl maintenance off", "obmenctl maintenance off"}},
+    {{"completion", NULL}, none, shell_positional, NULL, run_completion, NULL,
+        {"скрипт за допълване на командния ред", "a script that completes command lines"},
+        {"obmenctl completion bash >/etc/bash_completion.d/obmenctl",
+            "obmenctl completion bash >/etc/bash_completion.d/obmenctl"}},
     {{"reload", NULL}, none, no_positional, "reload", NULL, render_reload,
         {"прочита настройките отново, без да прекъсва връзки",
             "reads the configuration again, without dropping connections"},

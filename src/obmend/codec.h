@@ -107,6 +107,7 @@ struct job {
 	uint64_t id;                 /* of its frames to other roles */
 	struct peer origin;
 	uint64_t origin_id;
+	uint64_t trace;              /* correlation id */
 	enum job_wait wait;
 	when since;                  /* monotonic: since it waits */
 	when spent;                  /* on parsing, in all slices */

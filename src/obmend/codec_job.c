@@ -57,6 +57,7 @@ take_turn(evutil_socket_t fd, short what, void *arg)
 		/* "Not waiting" while it runs, so that ending it looks for it in no queue. */
 		uint64_t id = job->id;
 		job->wait = WAIT_NOTHING;
+		log_trace(job->trace);
 		if (job->kind->run(job)) {
 			job->wait = WAIT_TURN;
 			queue_add(&c->turns, job);
@@ -65,6 +66,7 @@ take_turn(evutil_socket_t fd, short what, void *arg)
 			c->sliced--;
 		}
 	}
+	log_trace(0);
 	while (c->sliced < SLICED_MAX && (job = queue_take(&c->waiting))) {
 		job->sliced = true;
 		c->sliced++;
@@ -100,9 +102,12 @@ end_overdue(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (unsigned i = 0; i < JOBS_MAX; i++) {
 		struct job *job = &c->jobs[i];
-		if (job->kind && job->wait > WAIT_TURN && job->since < limit)
-			job_trouble(job, FAULT_OVERLOADED, "no answer from another role");
+		if (!job->kind || job->wait <= WAIT_TURN || job->since >= limit)
+			continue;
+		log_trace(job->trace);
+		job_trouble(job, FAULT_OVERLOADED, "no answer from another role");
 	}
+	log_trace(0);
 }
 
 bool
@@ -154,6 +159,7 @@ job_new(struct codec *c, const struct job_kind *kind, struct peer origin, uint64
 	job->kind = kind;
 	job->origin = origin;
 	job->origin_id = origin_id;
+	job->trace = log_trace_now();
 	/* The place and a number that is never used again: a late frame finds no other job. */
 	job->id = ++c->generation * JOBS_MAX + (uint64_t)(job - c->jobs);
 	return job;
@@ -175,6 +181,7 @@ job_answered(struct codec *c, uint64_t id, enum job_wait wait)
 	stats_stage(&c->stats, stages[wait], when_monotonic() - job->since);
 	c->signing -= wait == WAIT_SIGNER;
 	job->wait = WAIT_NOTHING;
+	log_trace(job->trace);
 	return job;
 }
 

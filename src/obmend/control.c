@@ -19,10 +19,13 @@ control_open(struct self *self)
 	TAILQ_INIT(&c->questions);
 	c->self = self;
 	self->clock_floor = clock_floor(self->conf);
+	self->state = c;
+	c->log = control_log_new();
+	if (!c->log)
+		return false;
 	control_http_open(c);
 	updater_open(c);
 	c->socket = local_listen(self_conf(self)->control_socket, self_conf(self)->user_prefix);
-	self->state = c;
 	if (c->socket < 0)
 		log_error("control.socket", "path=\"%s\" reason=\"%s\"", self_conf(self)->control_socket,
 		    strerror(errno));
@@ -68,6 +71,7 @@ control_stop(struct self *self)
 	updater_stop(c);
 	local_free(c->local);
 	snapshot_free(c->snapshot);
+	control_log_free(c->log);
 	free(c);
 	self->state = NULL;
 }
@@ -113,6 +117,13 @@ static const struct role_message messages[] = {
     {ROLE_DIRECTORY, WIRE_QUERY_REPLY, control_on_reply},
     {ROLE_DIRECTORY, WIRE_SNAPSHOT, on_snapshot},
     {ROLE_PARENT, WIRE_RELOADED, control_on_reloaded},
+    {ROLE_PARENT, WIRE_LOG, control_on_log},
+    {ROLE_FRONT, WIRE_LOG, control_on_log},
+    {ROLE_CODEC, WIRE_LOG, control_on_log},
+    {ROLE_SIGNER, WIRE_LOG, control_on_log},
+    {ROLE_STORE, WIRE_LOG, control_on_log},
+    {ROLE_COURIER, WIRE_LOG, control_on_log},
+    {ROLE_DIRECTORY, WIRE_LOG, control_on_log},
 };
 
 static const struct sandbox sandbox =

@@ -13,6 +13,7 @@
  *	control_updater.c      the link to the box's updater
  *	control_http.c         /metrics, /healthz, /readyz
  *	control_metrics.c      all figures as OpenMetrics
+ *	control_log.c          the newest lines of all processes
  *	control_mime.c         what kind of file an attachment is
  */
 #ifndef OBMEN_CONTROL_H
@@ -109,6 +110,7 @@ struct control {
 	struct updater updater;
 	struct http_server *http; /* metrics-listen; NULL: off */
 	int http_socket;          /* until http has it; -1 */
+	struct control_log *log;
 };
 
 /* -- control_request.c */
@@ -181,6 +183,15 @@ bool updater_start(struct control *);
 void updater_stop(struct control *);
 /* update.*: hands the request to the updater. */
 void control_update(struct request *);
+/* -- control_log.c */
+
+/* Keeps this process's own lines from now on, and those of others that come by control_on_log. NULL
+ * without memory. */
+struct control_log *control_log_new(void);
+void control_log_free(struct control_log *);
+void control_on_log(struct self *, struct peer, struct ipc_frame *);
+/* log: the lines that match, the newest last. */
+void control_log_ask(struct request *);
 
 /* -- control_http.c */
 

@@ -77,6 +77,29 @@ check_certificates(struct facts *f)
 	}
 }
 
+/* What a person stopped, until a person lets it go on. */
+static void
+check_maintenance(struct facts *f)
+{
+	const json_t *m = json_object_get(json_object_get(f->roles, "store"), "maintenance");
+	static const struct {
+		const char *side;
+		enum fault fault;
+	} sides[] = {{"in", FAULT_MAINTENANCE_IN}, {"out", FAULT_MAINTENANCE_OUT}};
+	char detail[600];
+
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *side = json_object_get(m, sides[i].side);
+		const char *reason = json_string_value(json_object_get(side, "reason"));
+		const char *since = json_string_value(json_object_get(side, "since"));
+		if (!side)
+			continue;
+		snprintf(detail, sizeof detail, "%s%s%s", reason ? reason : "", reason ? "; " : "",
+		    since ? since : "");
+		note(f, sides[i].fault, detail);
+	}
+}
+
 static void
 check_durable(struct facts *f)
 {
@@ -137,7 +160,8 @@ check_incoming(struct facts *f)
 
 /* From what stops the node to what only waits for a person. */
 static void (*const checks[])(struct facts *) = {
-    check_roles, check_clock, check_disk, check_durable, check_certificates, check_register, check_own,
+    check_roles, check_clock, check_disk, check_maintenance, check_durable, check_certificates,
+    check_register, check_own,
     check_incoming};
 
 static json_t *

@@ -77,6 +77,21 @@ static const struct argument update_arguments[] = {SOURCE, END};
 static const struct argument install_arguments[] = {SOURCE, RESTART, END};
 static const struct argument back_arguments[] = {RESTART, END};
 
+static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+static const struct argument log_arguments[] = {
+    {"lines", ARGUMENT_NUMBER, .low = 1, .high = 4000},
+    {"level", ARGUMENT_CHOICE, .words = levels},
+    {"event", ARGUMENT_TEXT, .high = 64},
+    {"role", ARGUMENT_TEXT, .high = 32},
+    {"document", ARGUMENT_DOCUMENT, .required = false},
+    {"after", ARGUMENT_NUMBER, .low = 0, .high = NUMBER_MAX},
+    END};
+static const char *const on_off[] = {"on", "off", NULL};
+static const struct argument maintenance_arguments[] = {
+    {"action", ARGUMENT_CHOICE, .required = true, .words = on_off},
+    {"side", ARGUMENT_CHOICE, .words = directions},
+    {"reason", ARGUMENT_TEXT, .high = 400},
+    END};
 static const struct argument change_arguments[] = {
     DOCUMENT, {"reason", ARGUMENT_TEXT, .high = 400}, END};
 
@@ -113,6 +128,8 @@ const struct verb control_verbs[] = {
     {"update.install", install_arguments, control_update, .fds_max = 1, .seconds = 3, .changes = true},
     {"update.back", back_arguments, control_update, .seconds = 3, .changes = true},
     {"reload", no_arguments, control_reload, .role = ROLE_PARENT, .changes = true},
+    {"maintenance", maintenance_arguments, .role = ROLE_STORE, .changes = true},
+    {"log", log_arguments, control_log_ask, .seconds = 0},
     {"queue.list", queue_arguments, .role = ROLE_STORE},
     {"queue.show", document_arguments, .role = ROLE_STORE, .ask = "document.show"},
     {"queue.retry", change_arguments, .role = ROLE_STORE, .changes = true},

@@ -43,6 +43,7 @@ struct delivery {
 	struct guid sender, recipient, message_guid, document_guid;
 	struct link *link;
 	when began; /* monotonic */
+	uint64_t trace;
 	char serial[64]; /* as registered, when the certificate's name does not count */
 	struct http_call *call;
 };

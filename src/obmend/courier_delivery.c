@@ -82,7 +82,9 @@ done_cb(void *arg, const struct http_result *r)
 
 	d->call = NULL;
 	histogram_add(&c->exchange, when_monotonic() - d->began);
+	log_trace(d->trace);
 	courier_outcome(d, r);
+	log_trace(0);
 	TAILQ_REMOVE(&c->deliveries, d, entry);
 	c->in_flight--;
 	free(d);
@@ -133,7 +135,8 @@ send_out(struct self *self, uint64_t id, const struct wire_deliver *m, const str
 	}
 	*d = (struct delivery){.self = self, .id = id, .kind = m->kind, .sender = m->sender,
 	    .recipient = m->recipient, .message_guid = m->message_guid,
-	    .document_guid = m->document_guid, .link = link, .began = when_monotonic()};
+	    .document_guid = m->document_guid, .link = link, .began = when_monotonic(),
+	    .trace = log_trace_now()};
 	d->call = post(d, m, p, fd, &trouble.detail);
 	if (!d->call) {
 		/* A useless URL is the register's trouble, and lasts until it is changed. */

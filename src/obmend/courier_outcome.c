@@ -139,6 +139,9 @@ courier_outcome(struct delivery *d, const struct http_result *r)
 	if (r->stage == HTTP_ANSWERED && (r->status == 200 || r->status == 500) && r->body_len) {
 		if (hand_to_codec(d, r)) {
 			c->answered++;
+			log_info("courier.answered", "attempt=%llu url=\"%s\" status=%d ms=%lld",
+			    (unsigned long long)d->id, d->link->url, r->status,
+			    (long long)((r->ended - r->started) / 1000000));
 			c->sent[d->kind % DELIVERY_KIND_COUNT][1]++;
 			link_end(&c->links, d->link, LINK_ANSWERED, when_monotonic(), FAULT_NONE, NULL);
 			return;

@@ -34,7 +34,7 @@ front_ready(const struct front *f)
 
 	for (unsigned i = 0; i < ROLE_INDEX_MAX; i++)
 		codec |= f->lanes[i].up;
-	return codec && f->store_up && !f->clock_wrong;
+	return codec && f->store_up && !f->clock_wrong && !f->maintenance;
 }
 
 /* ---- what the HTTP server says ---- */
@@ -239,6 +239,21 @@ front_start(struct self *self)
 	return true;
 }
 
+/* A store that speaks is there, and says whether people want anything to come in. */
+static void
+on_maintenance(struct self *self, struct peer from, struct ipc_frame *frame)
+{
+	struct front *f = self->state;
+	struct wire_maintenance m;
+
+	(void)from;
+	if (!wire_unpack(frame, WIRE_MAINTENANCE, &m))
+		return;
+	f->store_up = true;
+	f->maintenance = m.in;
+	update_doors(f);
+}
+
 static void
 front_peer_up(struct self *self, struct peer p)
 {
@@ -246,10 +261,8 @@ front_peer_up(struct self *self, struct peer p)
 
 	if (p.role == ROLE_CODEC)
 		front_codec_up(f, p.index);
-	else if (p.role == ROLE_STORE)
-		f->store_up = true;
-	else
-		return;
+	else if (p.role != ROLE_STORE)
+		return; /* the store itself says when: on_maintenance */
 	update_doors(f);
 }
 
@@ -354,6 +367,7 @@ front_status(struct self *self)
 }
 
 static const struct role_message messages[] = {
+    {ROLE_STORE, WIRE_MAINTENANCE, on_maintenance},
     {ROLE_CODEC, WIRE_REPLY, front_reply},
     {ROLE_STORE, WIRE_SPOOL_REPLY, front_spool_reply},
     {ROLE_DIRECTORY, WIRE_TRUST, self_on_trust},

@@ -69,6 +69,7 @@ struct front_job {
 	uint64_t memory;        /* bytes of the budget that it holds or waits for */
 	uint64_t announced;     /* Content-Length, 0 when chunked */
 	when received;
+	uint64_t trace; /* correlation id */
 	struct front_body body;
 };
 
@@ -138,6 +139,7 @@ struct front {
 	int *listening; /* descriptors by index of conf.listens; -1: given away */
 	bool store_up, clock_wrong;
 	struct event *clock_timer; /* every second: nothing tells when the clock is set */
+	bool maintenance; /* a person wants nothing to come in */
 	struct codec_lane lanes[ROLE_INDEX_MAX];
 	struct front_jobs stages[JOB_STAGE_COUNT];
 	unsigned turn;    /* lane that is asked first, so that equally busy ones alternate */

@@ -230,6 +230,7 @@ front_job_complete(struct front_job *j)
 		return;
 	}
 	j->received = when_now();
+	j->trace = log_trace_new();
 	f->bodies++;
 	set_memory(j, j->body.spooled ? 0 : j->body.size);
 	enter_stage(j, JOB_QUEUE);
@@ -279,10 +280,14 @@ send_inbound(struct front_job *j, unsigned codec)
 	struct ipc *to = f->self->peers[ROLE_CODEC][codec];
 	int fd = j->body.fd;
 
+	log_trace(j->trace);
+	log_debug("front.message", "peer=%s bytes=%llu codec=%u", m.peer_address,
+	    (unsigned long long)j->body.size, codec);
 	if (fd < 0)
 		m.body.data = (struct wire_bytes){j->body.text.data, j->body.text.len};
 	j->body.fd = -1;
 	bool sent = wire_send(to, WIRE_INBOUND, j->id, &m, &fd, fd >= 0);
+	log_trace(0);
 	front_body_free(&j->body);
 	return sent;
 }

@@ -23,7 +23,7 @@
 
 struct job {
 	struct peer from;
-	uint64_t id;
+	uint64_t id, trace;
 	unsigned certificate;
 	enum signature_method method;
 	size_t len;
@@ -53,12 +53,15 @@ do_job(struct self *self, const struct job *j)
 {
 	struct signer *s = self->state;
 	uint8_t out[SIGNER_SIGNATURE_MAX];
+	log_trace(j->trace);
 	size_t n = signer_key_sign(&s->keys[j->certificate], j->method, j->digest, j->len, out);
 
 	if (n == 0)
 		log_warning("signer.refused", "certificate=%s method=%d bytes=%zu",
 		    s->keys[j->certificate].name, (int)j->method, j->len);
 	reply_sign(self, j->from, j->id, out, n);
+	log_debug("signer.signed", "certificate=%s", s->keys[j->certificate].name);
+	log_trace(0);
 }
 
 /* A timer of no time: channels that became readable are served before the next turn. */
@@ -95,7 +98,7 @@ on_sign(struct self *self, struct peer from, struct ipc_frame *f)
 		return;
 	}
 	struct job *j = &s->jobs[(s->first + s->count++) % JOBS_MAX];
-	*j = (struct job){.from = from, .id = f->id, .certificate = (unsigned)m.certificate,
+	*j = (struct job){.from = from, .id = f->id, .trace = f->trace, .certificate = (unsigned)m.certificate,
 	    .method = (enum signature_method)m.method, .len = m.digest.len};
 	if (m.digest.len)
 		memcpy(j->digest, m.digest.data, m.digest.len);

@@ -263,6 +263,7 @@ release(struct store_role *r)
 	outbox_free(&r->outbox);
 	if (r->store)
 		r->backend->close(r->store);
+	maintenance_free(r);
 	free(r->recipients);
 	free(r->jobs);
 	free(r->lost);
@@ -297,7 +298,7 @@ open_backend(struct store_role *r)
 	if (options.undurable)
 		log_warning("store.not-durable", "option=durable value=no meaning=\"a power cut loses "
 		            "documents that were accepted; for measurements only\"");
-	if (!archive_open(r, directory))
+	if (!archive_open(r, directory) || !maintenance_open(r, directory))
 		return false;
 	r->store = r->backend->open(&options);
 	return r->store;
@@ -312,6 +313,7 @@ store_open(struct self *self)
 		return false;
 	r->self = self;
 	r->backend = &store_sqlite;
+	r->maintenance.dir = -1;
 	if (!allocate(r) || !open_backend(r)) {
 		release(r);
 		return false;
@@ -344,6 +346,8 @@ store_peer_up(struct self *self, struct peer p)
 {
 	struct store_role *r = self->state;
 
+	if (r && r->store && p.role == ROLE_FRONT)
+		maintenance_tell(r);
 	if (r && r->turn && (p.role == ROLE_CODEC || p.role == ROLE_COURIER))
 		store_wake(r);
 }

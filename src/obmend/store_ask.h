@@ -24,6 +24,9 @@ enum fault ask_wrong(struct ask *, enum fault, const char *key);
 enum fault ask_document(struct ask *, int64_t *id);
 
 /* store_evidence.c: verbs evidence.* */
+/* store_maintenance.c */
+enum fault verb_maintenance(struct ask *);
+
 /* store_queue.c */
 enum fault verb_queue_change(struct ask *);
 

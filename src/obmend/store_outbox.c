@@ -29,7 +29,7 @@ letter_new(struct store_role *r, struct peer to, unsigned type, uint64_t id, con
 	}
 	struct store_letter *l = &o->letters[o->count++];
 	*l = (struct store_letter){.role = to.role, .index = to.index, .type = (uint16_t)type,
-	    .id = id, .nfds = nfds};
+	    .id = id, .trace = log_trace_now(), .nfds = nfds};
 	if (nfds)
 		memcpy(l->fds, fds, nfds * sizeof *fds);
 	event_active(r->turn, EV_TIMEOUT, 0);
@@ -114,6 +114,7 @@ outbox_send(struct store_role *r, enum fault f)
 
 	for (size_t i = 0; i < o->count; i++) {
 		struct store_letter *l = &o->letters[i];
+		log_trace(l->trace);
 		bool left = !f && letter_send(r, l);
 		if (f)
 			letter_fail(r, l, f);
@@ -121,6 +122,7 @@ outbox_send(struct store_role *r, enum fault f)
 			store_job_undone(r, l->document, !f);
 		json_decref(l->json);
 	}
+	log_trace(0);
 	o->count = 0;
 	if (o->bytes.cap > (1 << 20))
 		buf_free(&o->bytes);

@@ -375,6 +375,7 @@ static const struct {
 	{"queue.hold", verb_queue_change},
 	{"queue.release", verb_queue_change},
 	{"queue.drop", verb_queue_change},
+	{"maintenance", verb_maintenance},
 	{"evidence.check", verb_evidence_check},
 	{"evidence.body", verb_evidence_body},
 	{"evidence.export", verb_evidence_export},
@@ -445,6 +446,7 @@ store_status(struct self *self)
 		json_object_set_new(o, numbers[i].key, json_integer((json_int_t)numbers[i].value));
 	json_object_set_new(o, "commit", histogram_json(&r->commit));
 	json_object_set_new(o, "troubled", json_boolean(r->troubled));
+	json_object_set_new(o, "maintenance", maintenance_status(r));
 	if (r->backend->figures(r->store, &f))
 		return o;
 	json_object_set_new(o, "in", states_json(&f, DIRECTION_IN));

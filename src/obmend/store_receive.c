@@ -1,6 +1,7 @@
 /* Incoming messages, and files for large bodies. */
 #include <unistd.h>
 #include "lib/log.h"
+#include "message/message.h"
 #include "obmend/store_role.h"
 
 void
@@ -54,6 +55,23 @@ count(struct store_counts *c, const struct wire_receive *w, const struct wire_re
 		c->received++;
 }
 
+/* Once for each message: the second time codec comes with the answer. */
+static void
+log_received(const struct wire_receive *w, const struct wire_receive_reply *reply)
+{
+	static const char *const outcomes[] = {[RECEIVE_STORED] = "stored", [RECEIVE_REPEAT] = "repeat",
+	    [RECEIVE_CONFLICT] = "conflict", [RECEIVE_KNOWN] = "known", [RECEIVE_STATUS] = "status",
+	    [RECEIVE_UNKNOWN] = "unknown", [RECEIVE_TEMPORARY] = "temporary"};
+	char message[GUID_TEXT_SIZE], document[GUID_TEXT_SIZE];
+
+	if (reply->outcome > RECEIVE_TEMPORARY || w->answered)
+		return;
+	guid_format(&w->message_guid, message);
+	guid_format(&w->document.guid, document);
+	log_info("store.received", "message=%s guid=%s type=%s outcome=%s", message, document,
+	    message_type_name((enum message_type)w->message_type), outcomes[reply->outcome]);
+}
+
 void
 store_on_receive(struct self *self, struct peer from, struct ipc_frame *f)
 {
@@ -74,5 +92,6 @@ store_on_receive(struct self *self, struct peer from, struct ipc_frame *f)
 	if (!reply.fault)
 		r->backend->receive(r->store, &in, &reply);
 	count(&r->counts, &w, &reply);
+	log_received(&w, &reply);
 	outbox_add(r, from, WIRE_RECEIVE_REPLY, f->id, &reply, NULL, 0);
 }

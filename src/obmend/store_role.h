@@ -39,7 +39,7 @@ struct store_letter {
 	enum role_id role;
 	unsigned index;
 	uint16_t type;
-	uint64_t id;
+	uint64_t id, trace;
 	size_t at, len;  /* in outbox.bytes */
 	json_t *json;    /* instead of bytes */
 	int fds[4];
@@ -65,6 +65,12 @@ struct store_stamps {
 	unsigned failures; /* in a row */
 	uint64_t pause;    /* seconds */
 	char detail[160];
+};
+
+/* What a person has stopped: {"in": {since, reason, by}, "out": ...}. */
+struct store_maintenance {
+	int dir;       /* the store's folder; -1 */
+	json_t *state; /* NULL = nothing */
 };
 
 struct store_archive;
@@ -104,6 +110,7 @@ struct store_role {
 	struct histogram commit; /* one batch to the disk */
 	struct store_stamps stamps;
 	struct store_archive *archive;
+	struct store_maintenance maintenance;
 };
 
 /* store.c: begins the batch of this turn if there is none. A fault: nothing can be written now. */
@@ -154,6 +161,15 @@ bool archive_start(struct store_role *);
 void archive_free(struct store_role *);
 void store_on_sealed(struct self *, struct peer, struct ipc_frame *);
 json_t *archive_status(const struct store_role *);
+
+/* store_maintenance.c */
+bool maintenance_open(struct store_role *, const char *directory); /* before the sandbox */
+void maintenance_free(struct store_role *);
+/* True: nothing goes out. */
+bool maintenance_out(const struct store_role *);
+/* Tells front whether it may open its doors. */
+void maintenance_tell(struct store_role *);
+json_t *maintenance_status(const struct store_role *); /* a new reference */
 
 /* store_stamp.c */
 bool stamps_start(struct store_role *);

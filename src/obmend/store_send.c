@@ -183,6 +183,18 @@ start_compose(struct store_role *r, struct store_job *j, const struct store_work
 	return true;
 }
 
+/* The line that ties a document to the correlation id under which this attempt runs. */
+static void
+log_sending(const struct store_job *j, const struct store_work *w)
+{
+	char document[GUID_TEXT_SIZE], message[GUID_TEXT_SIZE];
+
+	guid_format(&w->id.guid, document);
+	guid_format(&w->message_guid, message);
+	log_info("store.sending", "document=%lld guid=%s message=%s attempt=%lld kind=%d",
+	    (long long)w->document, document, message, (long long)j->attempt, (int)w->kind);
+}
+
 static bool
 start_delivery(struct store_role *r, struct store_job *j, const struct store_work *w)
 {
@@ -204,10 +216,12 @@ start_delivery(struct store_role *r, struct store_job *j, const struct store_wor
 		j->sending = true;
 		j->deadline = when_monotonic() + SENDING_DEADLINE;
 		ok = outbox_add(r, to, WIRE_DELIVER, (uint64_t)j->attempt, &m, &fd, fd >= 0);
-		if (ok)
+		if (ok) {
 			letter_of_job(r, j);
-		else
+			log_sending(j, w);
+		} else {
 			store_job_undone(r, w->document, true); /* began, and never left */
+		}
 	} else if (fd >= 0) {
 		close(fd);
 	}
@@ -227,7 +241,10 @@ start(struct store_role *r, int64_t document)
 	struct store_job *j = job_new(r, &w);
 	if (!j)
 		return false;
-	if (w.message ? start_delivery(r, j, &w) : start_compose(r, j, &w))
+	log_trace(log_trace_new());
+	bool started = w.message ? start_delivery(r, j, &w) : start_compose(r, j, &w);
+	log_trace(0);
+	if (started)
 		return true;
 	if (j->used)
 		job_end(r, j);
@@ -266,7 +283,7 @@ store_pump(struct store_role *r, when now)
 	size_t slots = r->recipient_slots;
 
 	r->pump = false;
-	if (!r->self->peers[ROLE_COURIER][0])
+	if (!r->self->peers[ROLE_COURIER][0] || maintenance_out(r))
 		return;
 	for (size_t i = 0; i < slots && slots == r->recipient_slots; i++) {
 		struct store_recipient *p = &r->recipients[(r->recipient_next + i) & (slots - 1)];

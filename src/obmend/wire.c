@@ -24,6 +24,7 @@ LAYOUT(wire_status, BELOW(wire_status, status, STATUS_COUNT),
 
 LAYOUT(wire_spool, NUMBER(wire_spool, size));
 LAYOUT(wire_spool_reply, BELOW(wire_spool_reply, fault, FAULT_COUNT));
+LAYOUT(wire_maintenance, BOOL(wire_maintenance, in));
 LAYOUT(wire_inbound, MOMENT(wire_inbound, received), STRING(wire_inbound, peer_address),
     BYTES(wire_inbound, tls_certificate), NUMBER(wire_inbound, certificate),
     STRUCT(wire_inbound, body, wire_body_layout));
@@ -105,6 +106,7 @@ LAYOUT(wire_probed, GUID(wire_probed, sender), GUID(wire_probed, recipient),
 static const struct layout *const layouts[WIRE_TYPE_COUNT - WIRE_OWN] = {
 	[WIRE_SPOOL - WIRE_OWN] = &wire_spool_layout,
 	[WIRE_SPOOL_REPLY - WIRE_OWN] = &wire_spool_reply_layout,
+	[WIRE_MAINTENANCE - WIRE_OWN] = &wire_maintenance_layout,
 	[WIRE_INBOUND - WIRE_OWN] = &wire_inbound_layout,
 	[WIRE_REPLY - WIRE_OWN] = &wire_reply_layout,
 	[WIRE_RECEIVE - WIRE_OWN] = &wire_receive_layout,

@@ -22,6 +22,8 @@ enum wire_type {
 	/* front <-> store: a file for a large body */
 	WIRE_SPOOL = WIRE_OWN, /* struct wire_spool */
 	WIRE_SPOOL_REPLY,   /* struct wire_spool_reply; fd: empty file for writing and reading */
+	/* store -> front: may the doors be open? First thing on every channel */
+	WIRE_MAINTENANCE,   /* struct wire_maintenance */
 	/* front <-> codec */
 	WIRE_INBOUND,       /* struct wire_inbound; fd: body unless inline */
 	WIRE_REPLY,         /* struct wire_reply */
@@ -74,6 +76,8 @@ struct wire_body {
 
 struct wire_spool { uint64_t size; };       /* 0 = unknown (chunked) */
 struct wire_spool_reply { uint64_t fault; };/* enum fault; FAULT_NONE: the descriptor is there */
+
+struct wire_maintenance { bool in; }; /* true: nothing comes in */
 
 struct wire_inbound {
 	when received;

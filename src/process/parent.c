@@ -208,6 +208,19 @@ all_ready(const struct parent *p)
 	return true;
 }
 
+/* Lines of parent's own to control, for people. */
+static void
+send_line(void *arg, uint64_t number, const char *line, size_t len)
+{
+	ipc_send(arg, WIRE_LOG, number, line, len, NULL, 0);
+}
+
+static bool
+is_control(const struct process *c)
+{
+	return c->parent->program->roles[c->role]->control;
+}
+
 static void
 on_ready(struct process *c)
 {
@@ -215,10 +228,21 @@ on_ready(struct process *c)
 
 	c->ready = true;
 	c->started = when_monotonic();
+	if (is_control(c) && c->ipc)
+		log_sink(send_line, c->ipc);
 	if (p->up || !all_ready(p))
 		return;
 	p->up = true;
 	p->program->up(p->conf, p->workers);
+}
+
+static void
+forget_channel(struct process *c)
+{
+	if (is_control(c))
+		log_sink(NULL, NULL);
+	ipc_free(c->ipc);
+	c->ipc = NULL;
 }
 
 static void on_reload_request(struct process *, struct ipc_frame *);
@@ -229,17 +253,17 @@ process_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 	struct process *c = arg;
 	struct wire_peer peer;
 
+	(void)ipc;
 	if (f->type == WIRE_READY && f->len == 0) {
 		on_ready(c);
 	} else if (f->type == WIRE_PEER && wire_unpack(f, WIRE_PEER, &peer)) {
 		note_broken(c, &peer, f->id);
-	} else if (f->type == WIRE_RELOAD && f->len == 0 && c->parent->program->roles[c->role]->control) {
+	} else if (f->type == WIRE_RELOAD && f->len == 0 && is_control(c)) {
 		on_reload_request(c, f);
 	} else {
 		log_error("parent.unexpected-message", "from=%s%u type=%u", name_of(c),
 			  c->index, f->type);
-		ipc_free(ipc);
-		c->ipc = NULL;
+		forget_channel(c);
 		kill(c->pid, SIGKILL);
 	}
 }
@@ -250,8 +274,8 @@ process_down(struct ipc *ipc, void *arg)
 {
 	struct process *c = arg;
 
-	ipc_free(ipc);
-	c->ipc = NULL;
+	(void)ipc;
+	forget_channel(c);
 	if (c->pid > 0 && !c->told_to_stop)
 		kill(c->pid, SIGKILL);
 }
@@ -369,8 +393,7 @@ reaped(struct process *c, int status)
 
 	log_death(c, status);
 	c->pid = 0;
-	ipc_free(c->ipc);
-	c->ipc = NULL;
+	forget_channel(c);
 	if (p->stopping) {
 		stop_next(p);
 		return;

@@ -95,6 +95,22 @@ complain(struct running *r, const struct channel *c)
 		wire_send(r->parent, WIRE_PEER, c->generation, &p, NULL, 0);
 }
 
+static bool
+is_control(const struct channel *c)
+{
+	const struct program *p = c->running->program;
+
+	return c->peer.role < p->role_count && p->roles[c->peer.role] &&
+	    p->roles[c->peer.role]->control;
+}
+
+/* To control, for people; dropped when its queue is full. */
+static void
+send_line(void *arg, uint64_t number, const char *line, size_t len)
+{
+	ipc_send(arg, WIRE_LOG, number, line, len, NULL, 0);
+}
+
 static void
 drop_channel(struct channel *c)
 {
@@ -103,6 +119,8 @@ drop_channel(struct channel *c)
 
 	if (!*slot)
 		return;
+	if (is_control(c))
+		log_sink(NULL, NULL);
 	ipc_free(*slot);
 	*slot = NULL;
 	if (r->role->peer_down)
@@ -142,15 +160,6 @@ own_status(struct running *r)
 	return j;
 }
 
-static bool
-is_control(const struct channel *c)
-{
-	const struct program *p = c->running->program;
-
-	return c->peer.role < p->role_count && p->roles[c->peer.role] &&
-	    p->roles[c->peer.role]->control;
-}
-
 /* Answers {"verb":"status"} for every role; false when the frame is something else. */
 static bool
 answer_status(struct channel *c, struct ipc *ipc, struct ipc_frame *f)
@@ -185,6 +194,8 @@ channel_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 			return;
 		}
 	}
+	if (f->type == WIRE_LOG) /* a control that keeps no lines */
+		return;
 	log_error("role.unexpected-message", "from=%s%u type=%u", program_role_name(r->program, c->peer.role),
 	    c->peer.index, f->type);
 	complain(r, c);
@@ -199,6 +210,8 @@ attach(struct channel *c)
 	r->self.peers[c->peer.role][c->peer.index] =
 	    ipc_new(r->self.base, c->fd, channel_frame, channel_down, c);
 	c->fd = -1;
+	if (r->self.peers[c->peer.role][c->peer.index] && is_control(c))
+		log_sink(send_line, r->self.peers[c->peer.role][c->peer.index]);
 	if (r->self.peers[c->peer.role][c->peer.index] && r->started && r->role->peer_up)
 		r->role->peer_up(&r->self, c->peer);
 }
@@ -413,7 +426,8 @@ parent_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 			return;
 		}
 	}
-	end(r, 1);
+	if (f->type != WIRE_LOG)
+		end(r, 1);
 }
 
 static void
@@ -470,6 +484,7 @@ new_base(void)
 static void
 release(struct running *r)
 {
+	log_sink(NULL, NULL);
 	r->self.peers[ROLE_PARENT][0] = NULL; /* the same as r->parent */
 	for (unsigned i = 0; i < ROLE_MAX * ROLE_INDEX_MAX; i++) {
 		ipc_free(r->self.peers[i / ROLE_INDEX_MAX][i % ROLE_INDEX_MAX]);

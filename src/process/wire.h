@@ -40,6 +40,8 @@ enum wire_base {
 	WIRE_TLS_SIGN_REPLY,/* the signature, nothing else; empty = refused */
 	/* who keeps the lists of revoked certificates -> roles with TLS */
 	WIRE_TRUST,         /* struct wire_trust; fd: sealed set of revoked certificates (lib/revocation.h) */
+	/* any -> control: a line of its log, in logfmt; the frame's id is the line's number (lib/log.h) */
+	WIRE_LOG,
 	/* control <-> parent: read the configuration again */
 	WIRE_RELOAD,        /* nothing */
 	WIRE_RELOADED,      /* struct wire_reloaded */

@@ -63,6 +63,16 @@ join(struct world *w, enum role_id role, unsigned index, ipc_frame_cb frame)
 	return ipc_new(w->base, pair[0], frame, world_ends, w);
 }
 
+/* As the real one: it says at once whether anything may come in. */
+static void
+join_store(struct world *w)
+{
+	struct wire_maintenance m = {.in = false};
+
+	w->store = join(w, ROLE_STORE, 0, store_frame);
+	wire_send(w->store, WIRE_MAINTENANCE, 0, &m, NULL, 0);
+}
+
 static void
 say_reply(struct world *w, int codec, uint64_t id, uint64_t status, const char *text)
 {
@@ -98,7 +108,7 @@ revive(evutil_socket_t fd, short what, void *arg)
 			w->codec[i] = join(w, ROLE_CODEC, (unsigned)i, codec_frame);
 	}
 	if (!w->store)
-		w->store = join(w, ROLE_STORE, 0, store_frame);
+		join_store(w);
 }
 
 static void
@@ -191,10 +201,13 @@ static void
 control_frame(struct ipc *ipc, struct ipc_frame *f, void *arg)
 {
 	struct world *w = arg;
+
+	(void)ipc;
+	if (f->type != WIRE_QUERY_REPLY) /* lines of its log */
+		return;
 	json_t *j = wire_get_json(f);
 	char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 
-	(void)ipc;
 	for (int i = 0; i < CODECS; i++) {
 		if (w->asker == w->codec[i])
 			say_reply(w, i, w->asked, 200, text);
@@ -255,7 +268,7 @@ run_world(void)
 	close(pair[1]);
 	w.parent = ipc_new(w.base, pair[0], parent_frame, world_ends, &w);
 	configure(&w);
-	w.store = join(&w, ROLE_STORE, 0, store_frame);
+	join_store(&w);
 	w.control = join(&w, ROLE_CONTROL, 0, control_frame);
 	for (unsigned i = 0; i < CODECS; i++)
 		w.codec[i] = join(&w, ROLE_CODEC, i, codec_frame);

@@ -140,7 +140,7 @@ frames_of_a_turn_are_one_datagram(void **state)
 	assert_int_equal(recv(fds[1], in, sizeof in, 0), -1);
 	turn(p, 1);
 	assert_int_equal(ipc_queued(s.ipc), 0);
-	assert_int_equal(recv(fds[1], in, sizeof in, 0), 20 * 116);
+	assert_int_equal(recv(fds[1], in, sizeof in, 0), 20 * 124);
 	assert_int_equal(recv(fds[1], in, sizeof in, 0), -1);
 	ipc_free(s.ipc);
 	close(fds[1]);

@@ -66,6 +66,8 @@ to_test(struct ipc *ipc, struct ipc_frame *f, void *arg)
 	struct node *n = e->node;
 
 	(void)ipc;
+	if (f->type == WIRE_MAINTENANCE) /* said on every new channel to front; care_test reads it */
+		return;
 	assert_true(n->count < FRAMES_MAX);
 	struct frame *kept = &n->frames[n->count++];
 	*kept = (struct frame){.at = e, .f = *f, .payload = malloc(f->len + 1)};
