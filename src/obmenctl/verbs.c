@@ -1,4 +1,5 @@
 /* Everything that obmenctl understands. */
+#include "obmenctl/backup.h"
 #include "obmenctl/evidence.h"
 
 #define FILE_METAVAR {"ФАЙЛ", "FILE"}
@@ -158,6 +159,30 @@ static const struct option_row collect_options[] = {
     END};
 static const struct positional_row shell_positional[] = {
     {"shell", PLACE_LOCAL, {"bash|zsh", "bash|zsh"}, true, false}, END_POSITIONAL};
+static const struct option_row backup_create_options[] = {
+    {"passphrase-file", "passphrase_file", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"кодът на първия ред, - за стандартния вход; ако липсва, прави се нов и се показва",
+            "the code on its first line, - for standard input; otherwise a new one is made and shown"},
+        false},
+    {"with-keys", "with_keys", PLACE_LOCAL, OPTION_FLAG, NULL, {NULL, NULL},
+        {"и частните ключове", "the private keys, too"}, false},
+    {"config", "config", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"настройките на възела (/etc/obmen/obmen.conf)",
+            "the node's configuration (/etc/obmen/obmen.conf)"}, false},
+    END};
+static const struct option_row backup_restore_options[] = {
+    {"passphrase-file", "passphrase_file", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"кодът на първия ред, - за стандартния вход", "the code on its first line, - for standard input"},
+        true},
+    {"to", "to", PLACE_LOCAL, OPTION_TEXT, NULL, {"ПАПКА", "FOLDER"},
+        {"новият state-directory; в него не бива да има store",
+            "the new state-directory, without a store in it"}, true},
+    {"ca", "ca", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"PEM с удостоверителите на обмена: и кой е подписал",
+            "PEM of the exchange's authorities: who signed, too"}, false},
+    {"user-prefix", "user_prefix", PLACE_LOCAL, OPTION_TEXT, NULL, TEXT_METAVAR,
+        {"както в настройките (obmen)", "as in the configuration (obmen)"}, false},
+    END};
 static const struct option_row test_options[] = {
     {"from", "from", PLACE_REQUEST, OPTION_TEXT, NULL, {"УЧАСТНИК", "PARTICIPANT"},
         {"от чие име, ако възелът обслужва няколко", "in whose name, when the node serves several"}, false},
@@ -502,6 +527,15 @@ const struct verb_row verb_rows[] = {
         {"събира сведения за поддръжката, без тайни и съдържание",
             "collects facts for support, without secrets or contents"},
         {"obmenctl diag collect --output diag.tar", "obmenctl diag collect --output diag.tar"}},
+    {{"backup", "create"}, backup_create_options, file_positional, NULL, run_backup_create, NULL,
+        {"прави шифровано и подписано копие, докато възелът работи",
+            "makes an encrypted, signed backup while the node works"},
+        {"obmenctl backup create obmen.backup",
+            "obmenctl backup create obmen.backup --passphrase-file code.txt"}},
+    {{"backup", "restore"}, backup_restore_options, file_positional, NULL, run_backup_restore, NULL,
+        {"възстановява от копие, и на друга машина", "restores from one, on another machine too"},
+        {"obmenctl backup restore obmen.backup --passphrase-file код.txt --to /var/lib/obmen",
+            "obmenctl backup restore obmen.backup --passphrase-file code.txt --to /var/lib/obmen"}},
     {{"maintenance", "on"}, maintenance_options, side_positional, "maintenance", run_maintenance, NULL,
         {"спира приемането, изпращането или и двете, и след рестарт",
             "stops receiving, sending or both, over restarts"},

@@ -3,6 +3,7 @@
  * outside; what it reads is hostile.
  */
 #include "obmend/codec_probe.h"
+#include "obmend/codec_seal.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -308,6 +309,8 @@ on_query(struct self *self, struct peer from, struct ipc_frame *f)
 
 	if (verb && strcmp(verb, "document.detach") == 0) {
 		detach_start(self->state, from, f, query);
+	} else if (verb && strcmp(verb, "backup.seal") == 0) {
+		backup_start(self->state, from, f);
 	} else if (verb && strcmp(verb, "participant.test") == 0) {
 		probe_start(self->state, from, f, query);
 	} else {

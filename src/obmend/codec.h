@@ -85,6 +85,13 @@ struct seal {
 	uint8_t digest[32];
 };
 
+struct backup {
+	int fd;
+	EVP_MD_CTX *hash;
+	uint64_t size, at;
+	uint8_t digest[32];
+};
+
 struct detach {
 	uint64_t index;
 	int output;
@@ -126,6 +133,7 @@ struct job {
 		struct answer answer;
 		struct detach detach;
 		struct seal seal;
+		struct backup backup;
 	};
 };
 

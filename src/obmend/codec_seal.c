@@ -8,7 +8,7 @@
 #include <openssl/err.h>
 
 #include "lib/log.h"
-#include "obmend/codec.h"
+#include "obmend/codec_seal.h"
 
 static void
 seal_trouble(struct job *job, enum fault fault, const char *detail)
@@ -55,22 +55,35 @@ value_fits(X509 *certificate, const uint8_t digest[32], const struct wire_bytes 
 	return ok;
 }
 
+size_t
+seal_cms(const struct codec *c, const uint8_t digest[32], const struct wire_bytes *signature,
+    uint8_t out[SEAL_MAX])
+{
+	X509 *certificate = c->identities[0].certificate;
+	unsigned char *der = NULL;
+	int len = value_fits(certificate, digest, signature) ? write_cms(certificate, signature, &der) : -1;
+
+	if (len > SEAL_MAX)
+		len = -1;
+	if (len > 0)
+		memcpy(out, der, (size_t)len);
+	OPENSSL_free(der);
+	return len > 0 ? (size_t)len : 0;
+}
+
 static void
 seal_signature(struct job *job, const struct wire_sign_reply *r)
 {
-	X509 *certificate = job->codec->identities[0].certificate;
-	unsigned char *der = NULL;
+	uint8_t der[SEAL_MAX];
 	struct wire_sealed s = {.cms = {0}};
 
 	memcpy(s.digest, job->seal.digest, sizeof s.digest);
-	int len = value_fits(certificate, s.digest, &r->signature) ?
-	    write_cms(certificate, &r->signature, &der) : -1;
-	if (len > 0)
-		s.cms = (struct wire_bytes){der, (size_t)len};
+	size_t len = seal_cms(job->codec, s.digest, &r->signature, der);
+	if (len)
+		s.cms = (struct wire_bytes){der, len};
 	else
 		log_error("codec.seal", "reason=\"the signature cannot be used\"");
 	codec_send(job->codec, job->origin, WIRE_SEALED, job->origin_id, &s, NULL, 0);
-	OPENSSL_free(der);
 	job_end(job);
 }
 

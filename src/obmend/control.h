@@ -171,8 +171,8 @@ json_t *control_conditions(struct control *, const json_t *roles);
  * Not the settings, the network or the register's own troubles. */
 json_t *control_verdict(const json_t *roles);
 void control_reload(struct request *);
-/* Hands the file of a request to the directory. */
-void control_import_crl(struct request *);
+/* Hands the file of a request to the verb's role. */
+void control_hand_file(struct request *);
 
 /* -- control_updater.c */
 

@@ -324,11 +324,11 @@ control_reload(struct request *r)
 }
 
 void
-control_import_crl(struct request *r)
+control_hand_file(struct request *r)
 {
 	int fd = r->fds[0];
 
 	r->nfds = 0; /* the question has it now */
-	request_ask(r, ROLE_DIRECTORY, 0, json_pack("{s:s}", "verb", r->verb->name), &fd, 1,
+	request_ask(r, r->verb->role, 0, json_pack("{s:s}", "verb", r->verb->name), &fd, 1,
 	    request_forward);
 }

@@ -264,6 +264,7 @@ release(struct store_role *r)
 	if (r->store)
 		r->backend->close(r->store);
 	maintenance_free(r);
+	copies_free(r);
 	free(r->recipients);
 	free(r->jobs);
 	free(r->lost);

@@ -24,6 +24,11 @@ enum fault ask_wrong(struct ask *, enum fault, const char *key);
 enum fault ask_document(struct ask *, int64_t *id);
 
 /* store_evidence.c: verbs evidence.* */
+/* store_backup.c */
+enum fault verb_backup_begin(struct ask *);
+enum fault verb_backup_state(struct ask *);
+enum fault verb_backup_take(struct ask *);
+
 /* store_maintenance.c */
 enum fault verb_maintenance(struct ask *);
 

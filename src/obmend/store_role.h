@@ -73,6 +73,14 @@ struct store_maintenance {
 	json_t *state; /* NULL = nothing */
 };
 
+/* A copy for a backup, under way or waiting to be taken. */
+struct store_copy {
+	struct event *timer;
+	bool done;
+	uint64_t left; /* pages */
+	enum fault fault;
+};
+
 struct store_archive;
 
 struct store_role {
@@ -111,6 +119,7 @@ struct store_role {
 	struct store_stamps stamps;
 	struct store_archive *archive;
 	struct store_maintenance maintenance;
+	struct store_copy copy;
 };
 
 /* store.c: begins the batch of this turn if there is none. A fault: nothing can be written now. */
@@ -170,6 +179,9 @@ bool maintenance_out(const struct store_role *);
 /* Tells front whether it may open its doors. */
 void maintenance_tell(struct store_role *);
 json_t *maintenance_status(const struct store_role *); /* a new reference */
+
+/* store_backup.c */
+void copies_free(struct store_role *);
 
 /* store_stamp.c */
 bool stamps_start(struct store_role *);

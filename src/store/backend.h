@@ -305,6 +305,15 @@ struct store_backend {
 	int (*certificate_open)(struct store *, const uint8_t sha256[32]);
 	/* Appends the bytes to out. */
 	enum fault (*body_read)(struct store *, int64_t body, struct buf *out);
+
+	/* A copy of the database, begun, made in steps outside of batches, and taken when it is done: a
+	 * descriptor for reading, -1 when it is not whole. It holds every batch up to that moment. */
+	enum fault (*backup_begin)(struct store *);
+	enum fault (*backup_step)(struct store *, bool *done, uint64_t *left);
+	int (*backup_take)(struct store *);
+	/* The bodies that lie in files of their own; false when they cannot be listed. */
+	bool (*backup_files)(struct store *, void (*each)(void *arg, int64_t body, const char *name),
+	                     void *arg);
 };
 
 extern const struct store_backend store_sqlite;

@@ -36,6 +36,8 @@ struct store {
 	struct store_options options;
 	char *directory;
 	sqlite3 *db;
+	sqlite3 *copy;           /* a backup that is being made, and its maker; NULL */
+	sqlite3_backup *backup;
 	sqlite3_stmt *statements[SQL_COUNT];
 	int spool;               /* directory of large bodies */
 	when now;                /* moment of the batch */
@@ -249,5 +251,12 @@ enum fault db_list(struct store *, const struct store_filter *, store_document_c
 enum fault db_show(struct store *, int64_t, store_document_cb, store_event_cb, store_evidence_cb, void *);
 enum fault db_queue(struct store *, unsigned limit, store_document_cb, void *);
 enum fault db_figures(struct store *, struct store_figures *);
+
+/* -- sqlite_backup.c: backend.h says what they do */
+enum fault db_backup_begin(struct store *);
+enum fault db_backup_step(struct store *, bool *done, uint64_t *left);
+int db_backup_take(struct store *);
+void db_backup_end(struct store *); /* forgets one that was not taken */
+bool db_backup_files(struct store *, void (*)(void *arg, int64_t body, const char *name), void *arg);
 
 #endif

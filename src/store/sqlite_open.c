@@ -124,6 +124,7 @@ store_close(struct store *s)
 	if (!s)
 		return;
 	db_files_undo(s, 0, 0);
+	db_backup_end(s);
 	for (size_t i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -275,4 +276,8 @@ const struct store_backend store_sqlite = {
 	.body_open = db_body_open,
 	.certificate_open = db_certificate_open,
 	.body_read = db_body_read,
+	.backup_begin = db_backup_begin,
+	.backup_step = db_backup_step,
+	.backup_take = db_backup_take,
+	.backup_files = db_backup_files,
 };
