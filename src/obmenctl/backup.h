@@ -19,6 +19,7 @@
 #define BACKUP_CODE_MIN 12 /* characters of a passphrase */
 #define BACKUP_CODE_MAX 256
 
+/* The verbs; restore needs no node. */
 enum exit_status run_backup_create(struct ctl *, struct command *);
 enum exit_status run_backup_restore(struct ctl *, struct command *);
 

@@ -189,8 +189,8 @@ say_made(struct ctl *ctl, const char *path, const char *fresh_code)
 	if (ctl->json) {
 		print_json(ctl, told);
 	} else {
-		fprintf(ctl->out, SAY(ctl, "%s и %s.p7s: пазете ги заедно.\n", "%s and %s.p7s: keep them together.\n"),
-		    path, path);
+		fprintf(ctl->out, SAY(ctl, "%s и %s.p7s: пазете ги заедно.\n",
+		    "%s and %s.p7s: keep them together.\n"), path, path);
 		if (*fresh_code)
 			fprintf(ctl->out, SAY(ctl, "Код за възстановяване: %s\nЗапишете го на хартия: без него "
 			    "копието не може да се отвори.\n", "Recovery code: %s\nWrite it down on paper: without it "
