@@ -18,6 +18,33 @@ write_padded(FILE *f, const char *text, size_t columns)
 	while (++n < columns);
 }
 
+#define HELP_WIDTH 80
+
+/* Sentences in a column of their own, broken between words. */
+static void
+write_hanging(FILE *f, const char *text, size_t column)
+{
+	size_t at = column;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		char word[128];
+		snprintf(word, sizeof word, "%.*s", (int)len, text);
+		size_t wide = fold_columns(word);
+		if (at > column && at + 1 + wide > HELP_WIDTH) {
+			fprintf(f, "\n%*s", (int)column, "");
+			at = column;
+		} else if (at > column) {
+			fputc(' ', f);
+			at++;
+		}
+		fputs(word, f);
+		at += wide;
+		text += len + (text[len] == ' ');
+	}
+	fputc('\n', f);
+}
+
 static void
 write_examples(FILE *f, const char *lines)
 {
@@ -38,14 +65,15 @@ option_words(const struct option_row *o, enum language l, char *out, size_t size
 static void
 write_options(const struct ctl *ctl, FILE *f, const struct option_row *rows)
 {
-	char words[128];
+	char words[128], text[512];
 
 	for (; rows->name; rows++) {
 		fputs("  ", f);
 		option_words(rows, ctl->language, words, sizeof words);
 		write_padded(f, words, HELP_COLUMN);
-		fprintf(f, "%s%s\n", rows->text[ctl->language],
+		snprintf(text, sizeof text, "%s%s", rows->text[ctl->language],
 		    rows->required ? say(ctl, " (задължително)", " (required)") : "");
+		write_hanging(f, text, HELP_COLUMN + 2);
 	}
 }
 
@@ -67,7 +95,7 @@ help_all(struct ctl *ctl, FILE *f)
 		    v->words[1] ? v->words[1] : "");
 		fputs("  ", f);
 		write_padded(f, words, 21);
-		fprintf(f, "%s\n", v->text[ctl->language]);
+		write_hanging(f, v->text[ctl->language], 23);
 	}
 	fprintf(f, "\n%s\n", say(ctl, "Навсякъде:", "Everywhere:"));
 	write_options(ctl, f, global_options);

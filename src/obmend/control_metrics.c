@@ -277,6 +277,27 @@ write_crls(struct buf *out, const json_t *all)
 	    "age_seconds");
 }
 
+/* The head of the chain as a label: who keeps the figures can later show what it was. */
+static void
+write_journal(struct buf *out, const json_t *all)
+{
+	static const struct openmetrics_family head = {"obmen_journal_head", OPENMETRICS_GAUGE, NULL,
+	    "Entries of the journal; the label is the digest of the last one."};
+	static const struct openmetrics_family failures = {"obmen_journal_stamp_failures",
+	    OPENMETRICS_GAUGE, NULL, "Time stamps that failed in a row."};
+	const json_t *journal = find(all, "store.journal");
+	const char *digest = json_string_value(json_object_get(journal, "head"));
+
+	openmetrics_begin(out, &head);
+	if (digest)
+		openmetrics_sample(out, &head, &(struct openmetrics_label){"sha256", digest}, 1,
+		    (double)json_integer_value(json_object_get(journal, "entries")));
+	openmetrics_begin(out, &failures);
+	if (journal)
+		openmetrics_sample(out, &failures, NULL, 0,
+		    (double)json_integer_value(json_object_get(journal, "stamp_failures")));
+}
+
 static void
 write_clock(struct buf *out)
 {
@@ -299,6 +320,7 @@ control_metrics(struct control *c, const json_t *roles, struct buf *out)
 	write_roles(out, roles);
 	write_certificates(out, roles);
 	write_crls(out, all);
+	write_journal(out, all);
 	write_clock(out);
 	openmetrics_end(out);
 	json_decref(all);

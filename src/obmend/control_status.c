@@ -9,6 +9,7 @@
 #define DAY (24 * 3600 * WHEN_SECOND)
 #define CERTIFICATE_SOON 30 /* days */
 #define REGISTER_OLD DAY
+#define PEER_SOON (14 * DAY)
 
 /* What is looked at to say how the node is. */
 struct facts {
@@ -100,6 +101,24 @@ check_maintenance(struct facts *f)
 	}
 }
 
+/* Of the peers that we send to: theirs to mend, ours to tell them. */
+static void
+check_peers(struct facts *f)
+{
+	size_t i;
+	json_t *p;
+	char detail[600];
+
+	json_array_foreach (json_object_get(json_object_get(f->roles, "courier"), "peers"), i, p) {
+		const char *until = json_string_value(json_object_get(p, "certificate_until"));
+		when end;
+		if (!until || !when_parse(&end, until, strlen(until)) || end - when_now() > PEER_SOON)
+			continue;
+		snprintf(detail, sizeof detail, "%s; %.10s", json_string_value(json_object_get(p, "url")), until);
+		note(f, FAULT_PEER_CERTIFICATE_EXPIRES, detail);
+	}
+}
+
 static void
 check_durable(struct facts *f)
 {
@@ -161,8 +180,7 @@ check_incoming(struct facts *f)
 /* From what stops the node to what only waits for a person. */
 static void (*const checks[])(struct facts *) = {
     check_roles, check_clock, check_disk, check_maintenance, check_durable, check_certificates,
-    check_register, check_own,
-    check_incoming};
+    check_register, check_own, check_peers, check_incoming};
 
 static json_t *
 register_json(const struct snapshot *s)

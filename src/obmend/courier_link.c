@@ -1,8 +1,11 @@
 #include "obmend/courier_link.h"
 
+#include <limits.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/log.h"
 
@@ -79,7 +82,8 @@ link_find(struct links *links, const char *url)
 		return NULL;
 	}
 	l->pause = links->pause_first;
-	l->last_answer = l->last_failure = WHEN_NONE;
+	l->last_answer = l->last_failure = l->certificate_until = WHEN_NONE;
+	l->said = INT_MAX;
 	TAILQ_INSERT_HEAD(&links->list, l, entry);
 	links->count++;
 	return l;
@@ -165,6 +169,32 @@ link_end(struct links *links, struct link *l, enum link_result result, when now,
 	}
 }
 
+void
+link_certificate(struct link *l, const uint8_t *der, size_t len, when now)
+{
+	static const int steps[] = {LINK_CERTIFICATE_DAYS, 30, 14, 7};
+	X509 *x = len ? d2i_X509(NULL, &der, (long)len) : NULL;
+	struct tm tm;
+	int step = INT_MAX;
+
+	if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm))
+		l->certificate_until = (when)timegm(&tm) * WHEN_SECOND;
+	X509_free(x);
+	if (l->certificate_until == WHEN_NONE)
+		return;
+	int days = (int)((l->certificate_until - now) / (86400 * WHEN_SECOND));
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (days <= steps[i])
+			step = steps[i];
+	}
+	if (step == INT_MAX) /* a new one */
+		l->said = INT_MAX;
+	if (step >= l->said)
+		return;
+	l->said = step;
+	log_warning("courier.peer-certificate", "days=%d url=\"%s\"", days, l->url);
+}
+
 static json_t *
 moment(when w)
 {
@@ -189,6 +219,8 @@ link_status(const struct link *l)
 		json_object_set_new(o, "last_fault", json_string(fault_code(l->last_fault)));
 		json_object_set_new(o, "last_detail", json_string(l->last_detail));
 	}
+	if (o && l->certificate_until != WHEN_NONE)
+		json_object_set_new(o, "certificate_until", moment(l->certificate_until));
 	if (o && l->state != LINK_CLOSED)
 		json_object_set_new(o, "probe_at",
 		    moment(when_now() + l->probe_at - when_monotonic()));

@@ -27,6 +27,8 @@ struct link {
 	unsigned in_flight;
 	uint64_t answered, failed;
 	when last_answer;    /* time of day; WHEN_NONE = never */
+	when certificate_until; /* the end of the server's certificate; WHEN_NONE = not seen yet */
+	int said;            /* days of the last warning about it; INT_MAX = none */
 	when last_failure;
 	enum fault last_fault;
 	char last_detail[256];
@@ -61,6 +63,12 @@ enum link_result {
 /* The end of a call. fault and detail are kept for operators; FAULT_NONE when all went well. */
 void link_end(struct links *, struct link *, enum link_result, when now, enum fault,
               const char *detail);
+
+#define LINK_CERTIFICATE_DAYS 60 /* from then on its end is warned of */
+
+/* The certificate that the peer's server showed on a new connection: warns of its end once below 60,
+ * 30, 14 and 7 days. */
+void link_certificate(struct link *, const uint8_t *der, size_t len, when now);
 
 /* JSON object of the figures; a new reference. */
 json_t *link_status(const struct link *);

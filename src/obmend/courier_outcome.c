@@ -136,6 +136,8 @@ courier_outcome(struct delivery *d, const struct http_result *r)
 	struct courier *c = d->self->state;
 	char detail[320];
 
+	if (r->secured != WHEN_NONE) /* once for each connection */
+		link_certificate(d->link, r->peer_certificate, r->peer_certificate_len, r->ended);
 	if (r->stage == HTTP_ANSWERED && (r->status == 200 || r->status == 500) && r->body_len) {
 		if (hand_to_codec(d, r)) {
 			c->answered++;
