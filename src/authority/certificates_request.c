@@ -314,13 +314,25 @@ certificates_record(struct certificates *c, const char *by, const json_t *query)
 	" c.subject, c.not_before, c.not_after, r.via, r.asked_at, r.asked_by, r.renewal_of, "     \
 	"r.refusal_reason,"                                                                        \
 	" r.ignored, c.fingerprint, c.key, c.der, c.revoked_at, c.revocation_reason, 0 AS "        \
-	"external, r.rowid AS at"                                                                  \
+	"external, r.rowid AS at, r.name AS asked_name, r.eik AS asked_eik, hex(r.key_id) AS key_id"   \
 	" FROM certificate_request r LEFT JOIN certificate c ON c.request = r.id"                  \
 	" UNION ALL SELECT NULL, c.guid, '', c.serial, c.state, c.subject, c.not_before, "         \
 	"c.not_after, 'external',"                                                                 \
 	" c.added_at, '', NULL, NULL, '', c.fingerprint, c.key, c.der, c.revoked_at, "             \
-	"c.revocation_reason, 1, 0"                                                                \
+	"c.revocation_reason, 1, 0, NULL, NULL, NULL"                                              \
 	" FROM certificate c WHERE c.request IS NULL"
+
+/* What a request went through before it came into the database: one that fails a check is refused at
+ * once and never seen here (ra_other.c, check_record, check_key). */
+static json_t *
+passed_checks(const json_t *x)
+{
+	return json_pack("[{s:s,s:b,s:s},{s:s,s:b,s:s},{s:s,s:b,s:s},{s:s,s:b,s:s},{s:s,s:b,s:s}]",
+	    "check", "proof", "ok", 1, "text", "", "check", "key", "ok", 1, "text", json_text(x, "key"),
+	    "check", "assigned-name", "ok", 1, "text", json_text(x, "asked_name"), "check",
+	    "assigned-eik", "ok", 1, "text", json_text(x, "asked_eik"), "check", "key-reuse", "ok", 1,
+	    "text", json_text(x, "key_id"));
+}
 
 static void
 complete(struct certificates *c, json_t *x, bool pem)
@@ -339,6 +351,7 @@ complete(struct certificates *c, json_t *x, bool pem)
 					     " request = ? ORDER BY time",
 					     "i", (int64_t)json_integer_value(id)));
 		json_object_set_new(x, "approvals_needed", json_integer(approvals_needed(c)));
+		json_object_set_new(x, "checks", passed_checks(x));
 	}
 	struct buf der = {0};
 	BIO *out = pem && json_get_base64(x, "der", &der) ? BIO_new(BIO_s_mem()) : NULL;

@@ -158,7 +158,7 @@ put_checks(struct web_exchange *x, const json_t *checks)
 		bool good = json_is_true(json_object_get(c, "ok"));
 		web_row(x);
 		CELL("{}", web_word(x, web_string(c, "check")));
-		CELL("<span class=\"state {}\">{}</span> {}", good ? "good" : "bad",
+		CELL("<span class=\"state {}\">{}</span> <span class=\"mono\">{}</span>", good ? "good" : "bad",
 		    good ? T(CHECK_GOOD) : T(CHECK_BAD), web_string(c, "text"));
 	}
 	web_table_end(x);
@@ -208,8 +208,12 @@ put_certificate(struct web_exchange *x, const json_t *c)
 	PUT("<div><dt>{}</dt><dd><a href=\"/participants/{%}\">{}</a></dd></div>", T(PARTICIPANT),
 	    web_short_guid(x, web_string(c, "guid")), web_string(c, "name"));
 	web_fact_state(x, TEXT_STATUS, web_string(c, "state"));
-	web_fact_code(x, TEXT_SUBJECT, web_string(c, "subject"));
-	web_fact(x, TEXT_KEY, web_string(c, "key"));
+	if (*web_string(c, "subject")) {
+		web_fact_code(x, TEXT_SUBJECT, web_string(c, "subject"));
+		web_fact(x, TEXT_KEY, web_string(c, "key"));
+	} else {
+		web_fact_code(x, TEXT_HOST, web_string(c, "asked_name"));
+	}
 	if (*end) {
 		web_fact(x, TEXT_VALID_FROM, web_moment(x, web_string(c, "not_before")));
 		web_fact(x, TEXT_VALID_TO, web_moment(x, end));
@@ -222,7 +226,8 @@ put_certificate(struct web_exchange *x, const json_t *c)
 	web_fact(x, TEXT_ASKED_AT, web_moment(x, web_string(c, "asked_at")));
 	web_fact(x, TEXT_ASKED_BY, web_string(c, "asked_by"));
 	put_ends(x, c);
-	web_fact_code(x, TEXT_FINGERPRINT, web_string(c, "fingerprint"));
+	if (*web_string(c, "fingerprint"))
+		web_fact_code(x, TEXT_FINGERPRINT, web_string(c, "fingerprint"));
 	web_facts_end(x);
 	put_checks(x, json_object_get(c, "checks"));
 	put_approvals(x, c);
