@@ -17,7 +17,7 @@
 #define SILENCE_SECONDS 60
 
 /* What goes to ra, because somebody must read it first; everything else is the ledger's. */
-static const char *const ra_verbs[] = {"certificate-submit", "certificate-submit-foreign", "cmp-file"};
+static const char *const ra_verbs[] = {"certificate-submit", "certificate-register", "cmp-file"};
 
 struct request {
 	TAILQ_ENTRY(request) link;

@@ -227,7 +227,6 @@ ra_begin_query(const struct ra_site *site, const json_t *query, void *user)
 	} verbs[] = {
 		{"certificate-submit", ra_submit},
 		{"certificate-register", ra_register},
-		{"certificate-submit-foreign", ra_register},
 		{"cmp-file", ra_cmp_query},
 	};
 	struct ra_job *job = job_new(site, false, user);

@@ -16,6 +16,10 @@ NAME, EIK = "primer.obmen.local", "990000017"
 PATIENCE = 60  # seconds for what takes one
 
 
+class Silence(Exception):
+    """The other side went away without an answer."""
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -55,7 +59,12 @@ class Authority:
                   "ocsp-url": self.url + "/ocsp", "crl-url": self.url + "/crl",
                   "certificate-days": 300, "renewal-days": 365}
         values.update({key.replace("_", "-"): value for key, value in options.items()})
-        self.conf = self.folder / "authority.conf"
+        self.values, self.conf = values, self.folder / "authority.conf"
+        self.set_options({})
+
+    def set_options(self, options):
+        self.values.update(options)
+        values = self.values
         self.conf.write_text("".join(f"{key} = {value}\n" for key, value in values.items()) +
                              f"[listen 127.0.0.1:{self.tls}]\n[listen 127.0.0.1:{self.plain}]\ntls = no\n")
 
@@ -73,7 +82,7 @@ class Authority:
             raise AssertionError("the authority ended:\n" + (self.folder / "log").read_text())
         try:
             return self.ask("ca-certificates").get("ok")
-        except OSError:
+        except (OSError, Silence):
             return False
 
     def kill(self):
@@ -88,10 +97,19 @@ class Authority:
     def __exit__(self, kind, value, trace):
         if self.process.poll() is None:
             self.stop()
-        self.log.close()
         if kind:
             print("# " + (self.folder / "log").read_text().replace("\n", "\n# ")[-6000:])
+        self.forget()
+
+    def forget(self):
+        self.log.close()
         shutil.rmtree(self.folder)
+
+    def check(self, *command, **kwargs):
+        """A command that must succeed; its output."""
+        status, output = self.run(*command, **kwargs)
+        assert status == 0, output
+        return output
 
     def ask(self, verb, **fields):
         """One question on the control socket."""
@@ -103,7 +121,7 @@ class Authority:
             while not data.endswith(b"\n"):
                 piece = s.recv(65536)
                 if not piece:
-                    raise AssertionError(f"{verb}: no answer")
+                    raise Silence(f"{verb}: no answer")
                 data += piece
         return json.loads(data)
 

@@ -76,6 +76,33 @@ def web_seeds():
             + [f"POST\n{own}/certificates/new\n{parts}\n\n{upload}".encode()])
 
 
+def enrolment_seeds(folder):
+    """What clients of the CA send (tests/fuzz/enrolment.c): the first byte says what it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in (1, 2):
+        net.run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / f"{number}.key",
+                "-subj", "/CN=primer.obmen.local/ST=B:990000017", "-out", folder / f"{number}.csr", "-addext",
+                "subjectAltName=DNS:primer.obmen.local")
+    net.run("openssl", "req", "-x509", "-key", folder / "1.key", "-subj", "/CN=primer.obmen.local", "-out",
+            folder / "own.pem")
+    for command in ("ir", "cr", "p10cr", "kur", "rr", "genm"):
+        proof = (["-cert", folder / "own.pem", "-key", folder / "1.key"] if command in ("kur", "rr") else
+                 ["-ref", "REFER-ENCE2", "-secret", "pass:SECRE-TTTTT-TTTTT-TTTTT"])
+        what = {"p10cr": ["-csr", folder / "2.csr"], "rr": ["-oldcert", folder / "own.pem"], "genm": []}.get(
+            command, ["-newkey", folder / "2.key", "-subject", "/CN=primer.obmen.local"])
+        # A server that OpenSSL plays itself; what it thinks does not matter, the first message is there.
+        subprocess.run(["openssl", "cmp", "-cmd", command, *proof, *what, "-use_mock_srv", "-srv_secret", "pass:x",
+                        "-srv_cert", folder / "own.pem", "-srv_key", folder / "1.key", "-reqout",
+                        folder / f"{command}.cmp", "-recipient", "/CN=CA", "-total_timeout", "5",
+                        *([] if command in ("rr", "genm") else ["-certout", folder / "none.pem"])],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    net.run("openssl", "ocsp", "-issuer", folder / "own.pem", "-cert", folder / "own.pem", "-reqout",
+            folder / "ask.der")
+    pieces = [(b"c", folder.glob("*.cmp")), (b"r", folder.glob("*.csr")), (b"o", folder.glob("ask.der")),
+              (b"x", folder.glob("own.pem"))]
+    return [mark + file.read_bytes() for mark, files in pieces for file in sorted(files)]
+
+
 def write(folder, pieces):
     folder.mkdir(parents=True, exist_ok=True)
     for number, piece in enumerate(pieces):
@@ -101,6 +128,7 @@ def make(folder, build=BUILD):
           + [peer.response(None), peer.response(b""), peer.fault()])
     write(folder / "register", register_seeds(people))
     write(folder / "web", web_seeds())
+    write(folder / "enrolment", enrolment_seeds(folder / "enrolment-made"))
     samples = [net.run(build / "obmend", f"--sample={language}").encode()
                for language in ("bg", "en")]
     lines = [line for line in samples[1].decode().splitlines()]
