@@ -28,7 +28,7 @@ comma   := ,
 PACKAGES = libevent openssl libxml-2.0 sqlite3 libseccomp jansson
 DEBS     = build-essential pkg-config libevent-dev libssl-dev libxml2-dev libsqlite3-dev \
 	   libseccomp-dev libjansson-dev libhttp-parser-dev openssl python3
-CHECK_DEBS = libcmocka-dev xmlsec1 python3-zeep python3-lxml python3-cryptography curl clang \
+CHECK_DEBS = libcmocka-dev softhsm2 libengine-pkcs11-openssl xmlsec1 python3-zeep python3-lxml python3-cryptography curl clang \
 	   libxml2-utils valgrind mandoc strace swtpm cryptsetup-bin libcryptsetup-dev libtss2-dev \
 	   chromium fonts-dejavu-core libnss3-tools
 

@@ -23,7 +23,7 @@
 
 /* What a role may need from the environment; nothing else is passed on. */
 static const char *const environment[] = {"TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
-    "TSAN_OPTIONS", "OPENSSL_CONF"};
+    "TSAN_OPTIONS", "OPENSSL_CONF", "PKCS11_MODULE_PATH", "SOFTHSM2_CONF"};
 
 #define ENVIRONMENT_COUNT (sizeof environment / sizeof *environment)
 
