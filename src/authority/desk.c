@@ -1,7 +1,5 @@
 #include "authority/desk.h"
 
-#include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,52 +7,6 @@
 
 #include "lib/log.h"
 #include "lib/sandbox.h"
-
-/* ---- who asks ---- */
-
-static void
-add_hex(json_t *j, const char *key, const void *data, size_t len)
-{
-	struct buf b = {0};
-
-	buf_add_hex(&b, data, len);
-	json_object_set_new(j, key, json_string(buf_str(&b)));
-	buf_free(&b);
-}
-
-static void
-add_serial(json_t *j, const X509 *x)
-{
-	BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
-	char *hex = n ? BN_bn2hex(n) : NULL;
-
-	json_object_set_new(j, "serial", json_string(hex ? hex : ""));
-	OPENSSL_free(hex);
-	BN_free(n);
-}
-
-json_t *
-desk_actor(const struct wire_request *r)
-{
-	const uint8_t *p = r->certificate.data;
-	X509 *x = r->certificate.len ? d2i_X509(NULL, &p, (long)r->certificate.len) : NULL;
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	char name[256] = "";
-
-	if (!x || !EVP_Digest(r->certificate.data, r->certificate.len, digest, &len, EVP_sha256(), NULL)) {
-		X509_free(x);
-		return NULL;
-	}
-	json_t *j = json_pack("{s:s}", "kind", "certificate");
-	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, name, sizeof name);
-	json_t *cn = json_string(name);
-	json_object_set_new(j, "name", cn ? cn : json_string("?"));
-	add_hex(j, "fingerprint", digest, len);
-	add_serial(j, x);
-	X509_free(x);
-	return j;
-}
 
 /* ---- the end of a request ---- */
 

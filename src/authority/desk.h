@@ -58,8 +58,6 @@ struct desk {
 
 /* -- desk.c */
 
-/* What the handshake proved, as the ledger wants to hear it; a new reference. NULL: it cannot be read. */
-json_t *desk_actor(const struct wire_request *);
 /* Asks the ledger or ra; query is borrowed. The callback may come before this returns. */
 void desk_ask(struct desk_job *, unsigned role, unsigned slot, const json_t *query, desk_answer_cb);
 /* Answers and frees the job. The body is copied; fields may be NULL. */

@@ -1,68 +1,29 @@
 /* Who asks: what the certificate says, and what the ledger knows about it. */
-#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "authority/json.h"
 #include "authority/web_page.h"
 #include "lib/guid.h"
 
 /* ---- the certificate ---- */
 
-static const char *
-serial_of(struct web_exchange *x, X509 *c)
-{
-	BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(c), NULL);
-	char *hex = n ? BN_bn2hex(n) : NULL;
-	const char *text = web_format(x, "%s", hex ? hex : "");
-
-	OPENSSL_free(hex);
-	BN_free(n);
-	return text;
-}
-
-static const char *
-name_of(struct web_exchange *x, X509 *c)
-{
-	X509_NAME *subject = X509_get_subject_name(c);
-	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-	uint8_t *utf8 = NULL;
-	int len = at < 0 ? -1 : ASN1_STRING_to_UTF8(&utf8,
-	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-	const char *text = web_format(x, "%.*s", len > 0 ? len : 0, utf8 ? (const char *)utf8 : "");
-
-	OPENSSL_free(utf8);
-	return text;
-}
-
-static const char *
-end_of(struct web_exchange *x, X509 *c)
-{
-	char text[WHEN_TEXT_SIZE];
-	struct tm tm;
-
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(c), &tm) != 1)
-		return "";
-	when_format(timegm(&tm) * WHEN_SECOND, text);
-	return web_format(x, "%s", text);
-}
-
 bool
 web_certificate(struct web_exchange *x, const uint8_t *der, size_t len)
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
 	const uint8_t *at = der;
 	X509 *c = len ? d2i_X509(NULL, &at, (long)len) : NULL;
+	json_t *said = c ? json_certificate(c) : NULL;
 
-	if (!c)
-		return false;
-	SHA256(der, len, digest);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(x->fingerprint + 2 * i, 3, "%02x", digest[i]);
-	x->serial = serial_of(x, c);
-	x->name = name_of(x, c);
-	x->not_after = end_of(x, c);
 	X509_free(c);
+	if (!said)
+		return false;
+	snprintf(x->fingerprint, sizeof x->fingerprint, "%s", web_string(said, "fingerprint"));
+	x->serial = web_format(x, "%s", web_string(said, "serial"));
+	x->name = web_format(x, "%s", web_string(said, "name"));
+	x->not_after = web_format(x, "%s", web_string(said, "not_after"));
+	json_decref(said);
 	return true;
 }
 
