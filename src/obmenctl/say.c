@@ -161,6 +161,31 @@ say_participant_status(const struct ctl *ctl, const char *status)
 	return FIND(participant_statuses, status);
 }
 
+/* Words one after the other; those that do not fit go on below the first. */
+static void
+write_value(const struct ctl *ctl, const char *text)
+{
+	size_t at = LABEL_COLUMNS + 2, start = at;
+
+	for (bool first = true; *text; first = false) {
+		size_t len = strcspn(text, " ");
+		char word[512];
+		snprintf(word, sizeof word, "%.*s", (int)len, text);
+		size_t wide = fold_columns(word);
+		if (!first && ctl->width && at + 1 + wide > ctl->width) {
+			fprintf(ctl->out, "\n%*s", (int)start, "");
+			at = start;
+		} else if (!first) {
+			fputc(' ', ctl->out);
+			at++;
+		}
+		fwrite(text, 1, len, ctl->out);
+		at += wide;
+		text += len + (text[len] == ' ');
+	}
+	fputc('\n', ctl->out);
+}
+
 void
 say_line(const struct ctl *ctl, const char *label, const char *value)
 {
@@ -172,7 +197,7 @@ say_line(const struct ctl *ctl, const char *label, const char *value)
 	do
 		fputc(' ', ctl->out);
 	while (++n < LABEL_COLUMNS);
-	fprintf(ctl->out, "%s\n", value);
+	write_value(ctl, value);
 }
 
 void

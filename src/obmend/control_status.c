@@ -10,6 +10,7 @@
 #define CERTIFICATE_SOON 30 /* days */
 #define REGISTER_OLD DAY
 #define PEER_SOON (14 * DAY)
+#define QUEUE_OLD 900 /* seconds: the first retry is over */
 
 /* What is looked at to say how the node is. */
 struct facts {
@@ -101,6 +102,20 @@ check_maintenance(struct facts *f)
 	}
 }
 
+/* A document that has not left for this long will be asked for. */
+static void
+check_queue(struct facts *f)
+{
+	const json_t *store = json_object_get(f->roles, "store");
+	json_int_t seconds = json_integer_value(json_object_get(store, "oldest_seconds"));
+	char since[WHEN_TEXT_SIZE];
+
+	if (seconds < QUEUE_OLD)
+		return;
+	when_format(when_now() - seconds * WHEN_SECOND, since);
+	note(f, FAULT_QUEUE_WAITS, since);
+}
+
 /* Of the peers that we send to: theirs to mend, ours to tell them. */
 static void
 check_peers(struct facts *f)
@@ -180,7 +195,7 @@ check_incoming(struct facts *f)
 /* From what stops the node to what only waits for a person. */
 static void (*const checks[])(struct facts *) = {
     check_roles, check_clock, check_disk, check_maintenance, check_durable, check_certificates,
-    check_register, check_own, check_peers, check_incoming};
+    check_register, check_own, check_queue, check_peers, check_incoming};
 
 static json_t *
 register_json(const struct snapshot *s)
