@@ -96,12 +96,6 @@ is_fingerprint(const char *text)
 }
 
 static bool
-is_name(const char *text)
-{
-	return all_of(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
-}
-
-static bool
 is_host(const char *text)
 {
 	return all_of(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") &&
@@ -120,7 +114,6 @@ static const struct {
     [INPUT_DAYS] = {is_days, TEXT_WRONG_DAYS},
     [INPUT_FINGERPRINT] = {is_fingerprint, TEXT_WRONG_FINGERPRINT},
     [INPUT_HOST] = {is_host, TEXT_WRONG_HOST},
-    [INPUT_NAME] = {is_name, TEXT_WRONG_NAME},
 };
 
 static bool

@@ -15,7 +15,6 @@ static const struct {
     [INPUT_DAYS] = {"text", "numeric"},
     [INPUT_FINGERPRINT] = {"text", "text"},
     [INPUT_HOST] = {"text", "url"},
-    [INPUT_NAME] = {"text", "text"},
 };
 
 /* What the field holds now. */

@@ -62,7 +62,7 @@ const char *web_short_guid(struct web_exchange *, const char *text);
 
 enum web_input {
 	INPUT_LINE, INPUT_EMAIL, INPUT_PHONE, INPUT_URL, INPUT_EIK, INPUT_GUID, INPUT_DAYS,
-	INPUT_FINGERPRINT, INPUT_HOST, INPUT_NAME, /* of an officer: no spaces */
+	INPUT_FINGERPRINT, INPUT_HOST,
 	INPUT_AREA,
 	INPUT_FILE,
 	INPUT_CHOICE,  /* exactly one of the choices */

@@ -60,7 +60,7 @@ static const struct web_field reference[] = {
     {"days", TEXT_REFERENCE_DAYS, TEXT_NONE, INPUT_DAYS, .required = true, .max = 3},
 };
 static const struct web_field officer[] = {
-    {"name", TEXT_OFFICER_NAME, TEXT_OFFICER_NAME_HINT, INPUT_NAME, .required = true, .max = 64},
+    {"name", TEXT_OFFICER_NAME, TEXT_OFFICER_NAME_HINT, INPUT_LINE, .required = true, .max = 40},
     {"fingerprint", TEXT_FINGERPRINT, TEXT_FINGERPRINT_HINT, INPUT_FINGERPRINT, .required = true,
 	.max = 128},
     {"roles", TEXT_ROLES, TEXT_NONE, INPUT_CHOICES, .required = true, .choices = officer_roles},
