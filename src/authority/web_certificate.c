@@ -70,12 +70,27 @@ show_list(struct web_exchange *x)
 	web_paging(x, web_integer(answer, "total"));
 }
 
+static const json_t *
+own_entries(const struct web_exchange *x)
+{
+	return json_object_get(web_answer(x, ASK_WHO), "participants");
+}
+
+/* Staff sees all; a participant goes on to those of its entry, or chooses one. */
 void
 page_certificates_load(struct web_exchange *x)
 {
 	const char *state = web_form_text(&x->query, "state");
-	json_t *q = web_list_query(x, "certificate-list");
+	const char *guid = web_string(json_array_get(own_entries(x), 0), "guid");
+	json_t *q;
 
+	if (!(x->who & WHO_STAFF)) {
+		if (json_array_size(own_entries(x)) == 1)
+			web_redirect(x, web_format(x, "/participants/%s/certificates",
+			    web_short_guid(x, guid)), TEXT_NONE);
+		return;
+	}
+	q = web_list_query(x, "certificate-list");
 	if (state && *state)
 		json_object_set_new(q, "state", json_string(state));
 	web_ask(x, ASK_MAIN, WEB_LEDGER, q);
@@ -97,12 +112,29 @@ put_states(struct web_exchange *x)
 	PUT("</ul></nav>\n");
 }
 
+static void
+put_entries(struct web_exchange *x)
+{
+	json_t *p;
+	size_t i;
+
+	PUT("<ul>");
+	json_array_foreach (own_entries(x), i, p)
+		PUT("<li><a href=\"/participants/{%}/certificates\">{}</a></li>",
+		    web_short_guid(x, web_string(p, "guid")), web_string(p, "name"));
+	PUT("</ul>");
+}
+
 void
 page_certificates_show(struct web_exchange *x)
 {
 	web_open(x, TEXT_CERTIFICATES, NULL);
-	put_states(x);
-	show_list(x);
+	if (x->who & WHO_STAFF) {
+		put_states(x);
+		show_list(x);
+	} else {
+		put_entries(x);
+	}
 }
 
 /* Those of one participant. */

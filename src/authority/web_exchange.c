@@ -132,7 +132,10 @@ take_refusal(struct web_exchange *x, const json_t *answer)
 	if (x->fault == FAULT_NONE)
 		x->fault = FAULT_WEB_INTERNAL;
 	x->detail = web_format(x, "%.*s", FAULT_TEXT, web_string(answer, "detail"));
-	x->blamed = *field ? web_format(x, "%s", field) : NULL;
+	for (unsigned i = 0; x->route && i < x->route->field_count; i++) {
+		if (strcmp(x->route->fields[i].name, field) == 0)
+			x->errors[i] = TEXT_WRONG_BLAMED;
+	}
 }
 
 /* What a refusal of the ledger is to HTTP: no right to it, or no such thing. */

@@ -176,7 +176,7 @@ web_form_small(struct web_exchange *x, const char *action, enum web_text button)
 	    action, x->session.token, web_text(x, button));
 }
 
-/* A refusal by the ledger: with the field it is about, when it names one of ours. */
+/* A refusal by the ledger, with what to do. */
 static void
 put_refusal(struct web_exchange *x)
 {
@@ -185,12 +185,6 @@ put_refusal(struct web_exchange *x)
 
 	PUT("<p><strong>{}</strong>{}{}{} {} {} <span class=\"code\">[{}]</span></p>", t.what,
 	    detail ? " (" : "", detail ? x->detail : "", detail ? ")." : ".", t.means, t.todo, t.code);
-	for (unsigned i = 0; x->blamed && i < x->route->field_count; i++) {
-		const struct web_field *f = &x->route->fields[i];
-		if (strcmp(f->name, x->blamed) == 0)
-			PUT("<ul><li><a href=\"#f-{}\">{}</a></li></ul>", f->name,
-			    web_text(x, f->label));
-	}
 }
 
 void

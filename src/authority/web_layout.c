@@ -26,7 +26,8 @@ put_head(struct web_exchange *x, enum web_text title, const char *subject)
 
 	PUT("<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">"
 	    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-	    "<title>{}{}{} – {}</title>", english ? "en" : "bg", subject ? subject : "",
+	    "<title>{} {}{}{} – {}</title>", english ? "en" : "bg",
+	    x->status == 422 ? T(ERROR_PREFIX) : "", subject ? subject : "",
 	    subject && *text ? ": " : "", text, x->site->authority[x->language]);
 	PUT("<link rel=\"stylesheet\" href=\"{}\"><link rel=\"icon\" href=\"/icon.svg\" "
 	    "type=\"image/svg+xml\"></head>\n<body>", web_style_path(x));

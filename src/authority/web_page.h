@@ -231,7 +231,6 @@ struct web_exchange {
 	enum web_text errors[WEB_FIELDS_MAX]; /* by index of the route's fields */
 	enum fault fault;   /* why what was asked is refused */
 	const char *detail; /* more about it, or NULL */
-	const char *blamed; /* name of the field that a refusal is about, or NULL */
 	enum web_text done; /* what the page that follows says on top */
 	/* the answer */
 	int status;

@@ -63,7 +63,6 @@ static const char *const own_pages[] = {
     OWN_PATH "/certificates/new",
     "/requests",
     "/requests/7",
-    "/certificates",
     "/certificates/0A1B2C3D4E5F6071",
     "/certificate-requests/4",
     "/accessibility",
@@ -328,6 +327,24 @@ roles_see_their_pages(void **state)
 			fail_msg("%s: %d", rows[i].path, b->status);
 		browser_free(b);
 	}
+}
+
+static void
+certificates_of_own_entries(void **state)
+{
+	struct browser *b = browser_new(WHO_OWN);
+
+	(void)state;
+	get(b, "/certificates");
+	assert_int_equal(b->status, 303);
+	assert_non_null(strstr(b->fields, "Location: " OWN_PATH "/certificates\r\n"));
+	b->who = "{\"ok\":true,\"kind\":\"participant\",\"participants\":[{\"guid\":\"" OWN_GUID "\","
+		 "\"name\":\"A\"},{\"guid\":\"" OTHER_GUID "\",\"name\":\"B\"}]}";
+	get(b, "/certificates");
+	assert_int_equal(b->status, 200);
+	assert_true(shows(b, OWN_PATH "/certificates"));
+	assert_true(shows(b, "9a9a9a9a9a02/certificates"));
+	browser_free(b);
 }
 
 static void
@@ -637,6 +654,7 @@ main(void)
 	    cmocka_unit_test(a_refusal_is_explained),
 	    cmocka_unit_test(silence),
 	    cmocka_unit_test(roles_see_their_pages),
+	    cmocka_unit_test(certificates_of_own_entries),
 	    cmocka_unit_test(foreign_entries_show_no_deeds),
 	    cmocka_unit_test(tokens),
 	    cmocka_unit_test(another_certificate_is_another_session),
