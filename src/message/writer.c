@@ -275,6 +275,18 @@ draft_digest(const struct draft *d, uint8_t out[64])
 	return d->to_sign_len;
 }
 
+/* Gives what follows the signed content: what was written, then base64, which nobody need escape. */
+static bool
+give_base64(struct draft *d, const void *data, size_t len)
+{
+	struct buf *b = &d->w.out;
+
+	if (b->failed || !give(d, b->data, b->len, false) || !give(d, data, len, true))
+		return false;
+	buf_reset(b);
+	return true;
+}
+
 enum draft_state
 draft_sign(struct draft *d, const void *signature, size_t len)
 {
@@ -293,7 +305,8 @@ draft_sign(struct draft *d, const void *signature, size_t len)
 	buf_adds(b, "</X509IssuerName><X509SerialNumber>");
 	buf_adds(b, d->id->serial_decimal);
 	buf_adds(b, "</X509SerialNumber></X509IssuerSerial><X509Certificate>");
-	buf_adds(b, d->id->base64);
+	if (!give_base64(d, d->id->base64, strlen(d->id->base64)))
+		return fail(d, "memory", NULL);
 	buf_adds(b, "</X509Certificate></X509Data></KeyInfo></Signature>" END);
 	if (b->failed)
 		return fail(d, "memory", NULL);
