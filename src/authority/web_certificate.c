@@ -32,7 +32,7 @@ put_name(struct web_exchange *x, const json_t *c)
 	if (*serial)
 		CELL("<a class=\"mono\" href=\"/certificates/{%}\">{}</a>", serial, serial);
 	else
-		CELL("<a href=\"/certificate-requests/{%}\">{} {} {}</a>", id, T(CERTIFICATE_REQUEST),
+		CELL("<a href=\"/certificates/requests/{%}\">{} {} {}</a>", id, T(CERTIFICATE_REQUEST),
 		    T(NUMBER), id);
 }
 
@@ -99,15 +99,19 @@ page_certificates_load(struct web_exchange *x)
 static void
 put_states(struct web_exchange *x)
 {
-	static const char *const states[] = {"", "requested", "issued", "revoked", "refused"};
+	static const struct {
+		const char *state;
+		enum web_text text;
+	} states[] = {{"", TEXT_STATUS_ANY}, {"requested", TEXT_REQUESTS_OPEN},
+	    {"issued", TEXT_TAB_ISSUED}, {"revoked", TEXT_TAB_REVOKED}, {"refused", TEXT_TAB_REFUSED}};
 	const char *chosen = web_form_text(&x->query, "state");
 
 	PUT("<nav class=\"tabs\" aria-label=\"{}\"><ul>", T(FILTER));
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-		PUT("<li><a href=\"/certificates?state={%}\"", states[i]);
-		if (strcmp(chosen ? chosen : "", states[i]) == 0)
+		PUT("<li><a href=\"/certificates?state={%}\"", states[i].state);
+		if (strcmp(chosen ? chosen : "", states[i].state) == 0)
 			PUT(" aria-current=\"true\"");
-		PUT(">{}</a></li>", *states[i] ? web_word(x, states[i]) : T(STATUS_ANY));
+		PUT(">{}</a></li>", web_text(x, states[i].text));
 	}
 	PUT("</ul></nav>\n");
 }
@@ -210,7 +214,7 @@ put_approvals(struct web_exchange *x, const json_t *c)
 		    web_number(x, needed));
 	if (json_array_size(list) == 0)
 		return;
-	PUT("<ul>");
+	PUT("<h2>{}</h2><ul>", T(APPROVALS));
 	json_array_foreach (list, i, a)
 		PUT("<li>{}, {}</li>", web_string(a, "by"), web_moment(x, web_string(a, "time")));
 	PUT("</ul>");
@@ -337,8 +341,8 @@ page_certificate_request_show(struct web_exchange *x)
 	if (is_waiting(c) && (x->who & WHO_CA_OPERATOR))
 		PUT("<p class=\"actions\"><a class=\"button\" href=\"{}\">{}</a> "
 		    "<a class=\"button danger\" href=\"{}\">{}</a></p>",
-		    web_path(x, "/certificate-requests/{}/approve"), T(APPROVE),
-		    web_path(x, "/certificate-requests/{}/refuse"), T(REFUSE));
+		    web_path(x, "/certificates/requests/{}/approve"), T(APPROVE),
+		    web_path(x, "/certificates/requests/{}/refuse"), T(REFUSE));
 }
 
 static void
@@ -348,8 +352,11 @@ show_decision(struct web_exchange *x, enum web_text title, enum web_text intro,
 	web_open(x, title, web_format(x, "%s %s", T(NUMBER), x->parts[0]));
 	PUT("<p>{}</p>", web_text(x, intro));
 	put_certificate(x, certificate_of(x));
-	web_form_show(x, NULL,
-	    &(struct web_button){button, danger, web_path(x, "/certificate-requests/{}")});
+	if (is_waiting(certificate_of(x)))
+		web_form_show(x, NULL,
+		    &(struct web_button){button, danger, web_path(x, "/certificates/requests/{}")});
+	else
+		PUT("<p class=\"note\">{}</p>", T(DECIDED));
 }
 
 void

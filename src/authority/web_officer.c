@@ -122,7 +122,7 @@ put_what(struct web_exchange *x, const json_t *e)
 	web_cell_begin(x);
 	PUT("{}", web_word(x, web_string(e, "verb")));
 	if (*reason)
-		PUT("<br>{}: {}", T(REASON), reason);
+		PUT("<br>{}: {}", T(REASON), web_word(x, reason));
 	if (json_object_size(before) || json_object_size(after)) {
 		PUT("<details><summary>{}<span class=\"aside\"> {} {}</span></summary>", T(CHANGES),
 		    T(NUMBER), web_format(x, "%lld", web_integer(e, "number")));

@@ -280,7 +280,7 @@ put_entry(struct web_exchange *x, const json_t *e)
 	PUT("<li><h2>{}</h2><p>{}, {}</p>", web_word(x, web_string(e, "verb")),
 	    web_moment(x, web_string(e, "time")), web_string(e, "actor"));
 	if (*reason)
-		PUT("<p>{}: {}</p>", T(REASON), reason);
+		PUT("<p>{}: {}</p>", T(REASON), web_word(x, reason));
 	web_changes(x, json_object_get(e, "before"), json_object_get(e, "after"));
 	PUT("<p><a href=\"{}?at={%}\">{}</a></p></li>\n", web_path(x, "/participants/{}"),
 	    web_string(e, "time"), T(ENTRY_AFTER));

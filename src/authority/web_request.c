@@ -160,7 +160,11 @@ show_decision(struct web_exchange *x, enum web_text title, enum web_text intro,
 	web_open(x, title, request_name(x));
 	PUT("<p>{}</p>", web_text(x, intro));
 	put_request(x, request_of(x));
-	web_form_show(x, NULL, &(struct web_button){button, danger, web_path(x, "/requests/{}")});
+	if (strcmp(web_string(request_of(x), "state"), "open") == 0)
+		web_form_show(x, NULL,
+		    &(struct web_button){button, danger, web_path(x, "/requests/{}")});
+	else
+		PUT("<p class=\"note\">{}</p>", T(DECIDED));
 }
 
 void

@@ -63,7 +63,7 @@ def web_seeds():
     pages = ["/", "/participants?q=%D0%B0&status=Active&from=50", own, own + "?at=2026-11-21T09:30",
              own + "/history", own + "/certificates", "/requests?state=open", "/requests/7",
              "/certificates?state=issued", "/certificates/0A", "/certificates/0A/file",
-             "/certificate-requests/4", "/officers", "/log?from=100", "/status", "/accessibility",
+             "/certificates/requests/4", "/officers", "/log?from=100", "/status", "/accessibility",
              "/language?to=en&back=/participants%3Fq=a"]
     forms = [("/participants/new", "name=A&eik=990000017&uri=https://a.b/&status=Active&reason=1"),
              (own + "/contact", "phone=1&fax=2&email=a@b.c"), (own + "/state", "status=Inactive&reason=1"),
