@@ -433,6 +433,13 @@ ipc_send(struct ipc *ipc, uint16_t type, uint64_t id, const void *payload, size_
 	return false;
 }
 
+void
+ipc_break(struct ipc *ipc)
+{
+	if (ipc)
+		go_down(ipc, "no room for a frame that the other side waits for");
+}
+
 size_t
 ipc_queued(const struct ipc *ipc)
 {

@@ -47,6 +47,9 @@ void ipc_free(struct ipc *);
  */
 bool ipc_send(struct ipc *, uint16_t type, uint64_t id, const void *payload, size_t len,
               const int *fds, unsigned nfds);
+/* Gives the channel up as if the other side were gone: for when ipc_send refused what the other waits for
+ * and nobody would say again. The down callback follows. NULL is allowed. */
+void ipc_break(struct ipc *);
 /* Sends what is queued now, without waiting for the end of the turn. */
 void ipc_flush(struct ipc *);
 /* Bytes queued and not yet sent. */

@@ -139,6 +139,17 @@ prepare(struct signature_checker *c, enum digest_method digest)
 	return true;
 }
 
+/* Of the errors that OpenSSL has gathered, which are taken. */
+static bool
+out_of_memory(void)
+{
+	bool found = false;
+
+	for (unsigned long e; (e = ERR_get_error()) != 0;)
+		found |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+	return found;
+}
+
 static enum fault
 check_value(const struct signature *sig, struct signature_checker *c, enum digest_method digest)
 {
@@ -151,7 +162,8 @@ check_value(const struct signature *sig, struct signature_checker *c, enum diges
 		int ok = EVP_PKEY_verify(c->ctx, sig->value.data, sig->value.len, hash, len);
 		fault = ok == 1 ? FAULT_NONE : FAULT_SIGNATURE_VALUE;
 	}
-	ERR_clear_error();
+	if (out_of_memory() && fault != FAULT_NONE)
+		fault = FAULT_INTERNAL;
 	return fault;
 }
 

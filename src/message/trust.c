@@ -292,6 +292,10 @@ check_chain(struct trust *t, struct trust_entry *e)
 	/* The CA above the exchange CA is often not known here: any configured one is an anchor. */
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
 	e->chains = X509_verify_cert(ctx) == 1;
+	if (!e->chains && X509_STORE_CTX_get_error(ctx) == X509_V_ERR_OUT_OF_MEM) {
+		X509_STORE_CTX_free(ctx);
+		return false;
+	}
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
 	for (int i = 0; e->chains && i < sk_X509_num(chain); i++) {
 		note_revocation(t, e, sk_X509_value(chain, i));

@@ -110,6 +110,7 @@ codec_open(struct self *self)
 	c->self = self;
 	c->conf = self->conf;
 	self->clock_floor = clock_floor(self->conf);
+	parser_pool_watch(&c->parsers);
 	c->trust = trust_new(&options);
 	if (!c->trust || !load_identities(c) || !stamps_open(c) || !jobs_open(c)) {
 		close_codec(c);

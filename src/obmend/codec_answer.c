@@ -66,9 +66,11 @@ tell(struct job *job, enum answer_kind kind, enum fault fault, const char *detai
 		w.answer_guid = job->message.guid;
 	bool sent = body_lend(&job->body, job->body.size <= WIRE_INLINE_BODY, &w.body, &fd) &&
 	    codec_send(c, job->origin, WIRE_ANSWERED, job->origin_id, &w, &fd, fd >= 0);
-	if (!sent) /* the store finds the delivery under way when it is back, and polls */
-		log_warning("codec.answered-lost", "url=\"%s\"",
-		    job->proof.address ? job->proof.address : "");
+	if (sent)
+		return;
+	/* The store takes a channel that broke for an outcome that is not known, and polls. */
+	log_warning("codec.answered-lost", "url=\"%s\"", job->proof.address ? job->proof.address : "");
+	ipc_break(c->self->peers[job->origin.role][job->origin.index]);
 }
 
 static void

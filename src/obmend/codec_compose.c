@@ -25,10 +25,12 @@ send_composed(struct job *job, const struct wire_composed *w, int fd)
 	uint64_t kind = job->compose.asked.kind < DELIVERY_KIND_COUNT ? job->compose.asked.kind : 0;
 
 	c->stats.composed[kind][w->outcome]++;
-	if (job->compose.told)
+	if (job->compose.told) {
 		job->compose.told(job, w, fd);
-	else if (!codec_send(c, job->origin, WIRE_COMPOSED, job->origin_id, w, &fd, fd >= 0))
+	} else if (!codec_send(c, job->origin, WIRE_COMPOSED, job->origin_id, w, &fd, fd >= 0)) {
 		log_warning("codec.composed-lost", "job=%s", job->kind->name);
+		ipc_break(c->self->peers[job->origin.role][job->origin.index]);
+	}
 }
 
 static void
@@ -74,17 +76,20 @@ done(struct job *job)
 	job_end(job);
 }
 
-/* The end of our own reading: is it what we meant, and does our certificate verify it? */
-static bool
+/* The end of our own reading: is it what we meant, and does our certificate verify it? FAULT_INTERNAL:
+ * no memory to tell. */
+static enum fault
 verified(struct job *job)
 {
 	const struct parse *p = &job->parse;
 	const struct identity *own = &job->codec->identities[job->out.certificate];
 
-	return p->fault == FAULT_NONE && p->content == ENVELOPE_MESSAGE &&
-	    parse_signature(p)->fault == FAULT_NONE && !parse_schema_violation(p) &&
-	    signature_check(parse_signature(p), X509_get0_pubkey(own->certificate)) == FAULT_NONE &&
-	    guid_equal(&job->message.guid, &job->out.message.guid);
+	if (p->fault != FAULT_NONE)
+		return p->fault;
+	if (p->content != ENVELOPE_MESSAGE || parse_schema_violation(p) ||
+	    !guid_equal(&job->message.guid, &job->out.message.guid))
+		return FAULT_XML_MODEL;
+	return signature_check(parse_signature(p), X509_get0_pubkey(own->certificate));
 }
 
 static bool
@@ -94,12 +99,13 @@ verify_on(struct job *job)
 
 	if (parse_step(p, job->codec->room, SLICE))
 		return true;
-	if (p->trouble) {
-		job_trouble(job, p->fault, p->detail);
-	} else if (!verified(job)) {
+	enum fault fault = verified(job);
+	if (p->trouble || fault == FAULT_INTERNAL) {
+		job_trouble(job, FAULT_INTERNAL, p->detail);
+	} else if (fault != FAULT_NONE) {
 		const char *violation = parse_schema_violation(p);
 		log_error("codec.self-check", "fault=%s detail=\"%s\" schema=\"%s\"",
-		    fault_code(p->fault), p->detail, violation ? violation : "");
+		    fault_code(fault), p->detail, violation ? violation : "");
 		refuse(job, FAULT_INTERNAL, "self-check");
 	} else {
 		done(job);

@@ -368,12 +368,15 @@ details_read(const char *json, size_t len, struct arena *arena, struct document 
     const char **comment, char *detail, size_t detail_size)
 {
 	struct reading r = {.arena = arena, .detail = detail, .detail_size = detail_size};
-	json_error_t error;
+	json_error_t error = {.text = ""};
 
 	memset(d, 0, sizeof *d);
 	*comment = NULL;
 	json_t *object = len > DETAILS_MAX ? NULL : json_loadb(json, len, 0, &error);
-	if (!json_is_object(object)) {
+	if (!object && len <= DETAILS_MAX && json_error_code(&error) != json_error_null_character) {
+		/* Our own text, which was read before it was kept: jansson calls lack of memory a bad token. */
+		refuse(&r, FAULT_INTERNAL, "no memory");
+	} else if (!json_is_object(object)) {
 		refuse(&r, FAULT_FIELD_VALUE, "details");
 	} else {
 		get_document(&r, object, d);

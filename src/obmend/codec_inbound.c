@@ -153,8 +153,9 @@ check(struct job *job)
 		job->inbound.detail = job_strdup(job, v.detail);
 		if (!job_look_up(job, &job->message.sender.guid))
 			job_trouble(job, FAULT_OVERLOADED, "directory");
-	} else if (v.fault == FAULT_CERTIFICATE_NOT_YET && checks_signer_connects(&v)) {
-		/* The handshake has believed it: since then the clock went back. */
+	} else if (v.fault == FAULT_INTERNAL ||
+	    (v.fault == FAULT_CERTIFICATE_NOT_YET && checks_signer_connects(&v))) {
+		/* No memory; or the handshake has believed it, and since then the clock went back. */
 		job_trouble(job, v.fault, v.detail);
 	} else {
 		refuse(job, v.fault, v.detail);

@@ -1,5 +1,6 @@
 #include "obmend/codec_parse.h"
 
+#include <libxml/xmlerror.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,6 +70,27 @@ parser_pool_free(struct parser_pool *pool)
 	pool->idle_count = 0;
 }
 
+/* What libxml2 has no parser's handler for; lack of memory is never told to one alone. */
+static void
+on_library_error(void *arg, xmlErrorPtr error)
+{
+	struct parser_pool *pool = arg;
+
+	pool->memory_failures += error->code == XML_ERR_NO_MEMORY;
+}
+
+void
+parser_pool_watch(struct parser_pool *pool)
+{
+	xmlSetStructuredErrorFunc(pool, on_library_error);
+}
+
+static bool
+no_memory(const struct parse *p)
+{
+	return p->pool->memory_failures != p->memory_failures;
+}
+
 static enum fault
 inner_text(void *arg, const void *data, size_t len)
 {
@@ -94,6 +116,8 @@ parse_begin(struct parse *p, struct parser_pool *pool, struct body *body, struct
 	parse_end(p, pool);
 	*p = (struct parse){
 	    .parser = parser_take(pool),
+	    .pool = pool,
+	    .memory_failures = pool->memory_failures,
 	    .body = body,
 	    .message = message,
 	    .kind = kind,
@@ -119,8 +143,8 @@ refused(struct parse *p, enum fault fault)
 	const struct reader *reader = p->parser->reader;
 	bool inner = p->inner != FAULT_NONE;
 
-	p->fault = fault;
-	p->trouble = fault == FAULT_INTERNAL;
+	p->fault = no_memory(p) ? FAULT_INTERNAL : fault;
+	p->trouble = p->fault == FAULT_INTERNAL;
 	p->header_known = inner && reader_header_known(reader);
 	snprintf(p->detail, sizeof p->detail, "%s",
 	    inner ? reader_detail(reader) : envelope_detail(p->parser->envelope));

@@ -13,13 +13,20 @@ struct parser; /* an envelope and a reader: built once, lent to one parse after 
 struct parser_pool {
 	struct parser *idle;
 	unsigned idle_count;
+	/* How often libxml2 had no memory. It goes on then, and finds mistakes that are none. */
+	uint64_t memory_failures;
 };
+
+/* From now on libxml2 reports to this pool, which must live as long as the process reads XML. */
+void parser_pool_watch(struct parser_pool *);
 
 /* Frees the idle parsers; lent ones must have come back. */
 void parser_pool_free(struct parser_pool *);
 
 struct parse {
 	struct parser *parser; /* lent; NULL when nothing is being read */
+	const struct parser_pool *pool;
+	uint64_t memory_failures; /* of the pool, when it began */
 	struct body *body;
 	struct message *message;
 	enum envelope_kind kind;

@@ -15,9 +15,11 @@ tell_store(struct self *self, uint64_t id, const struct wire_undelivered *m)
 	if (m->fault < FAULT_COUNT)
 		c->faults[m->fault]++;
 	/* A store that is not there polls what it had marked as being sent when it is back. */
-	if (!wire_send(self->peers[ROLE_STORE][0], WIRE_UNDELIVERED, id, m, NULL, 0))
+	if (!wire_send(self->peers[ROLE_STORE][0], WIRE_UNDELIVERED, id, m, NULL, 0)) {
 		log_warning("courier.lost", "attempt=%llu reason=\"store is not there\"",
 		    (unsigned long long)id);
+		ipc_break(self->peers[ROLE_STORE][0]);
+	}
 }
 
 void

@@ -69,6 +69,8 @@ outbox_add_json(struct store_role *r, struct peer to, uint64_t id, json_t *reply
 		l->json = reply;
 		return true;
 	}
+	/* Empty: who asked hears that something is wrong, not nothing for minutes. */
+	role_send(r->self, to.role, to.index, WIRE_QUERY_REPLY, id, NULL, 0, NULL, 0);
 	json_decref(reply);
 	close_all(fds, nfds);
 	return false;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 struct local {
 	struct event_base *base;
 	int fd;
+	int spare; /* given up to turn people away when there are no descriptors; -1: not to be had */
 	struct event *listener;
 	struct local_callbacks calls;
 	void *arg;
@@ -262,6 +264,11 @@ readable_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	keep_fds(c, &msg);
+	if (msg.msg_flags & MSG_CTRUNC) {
+		log_warning("control.busy", "reason=\"no descriptors for the files\"");
+		client_free(c);
+		return;
+	}
 	c->in.len += (size_t)n;
 	c->in.data[c->in.len] = 0;
 	next_request(c);
@@ -355,6 +362,21 @@ local_listen(const char *path, const char *group)
 	return fd;
 }
 
+/* Without a descriptor nobody can be let in; who waits is turned away, or would wait for ever. */
+static bool
+turn_away(struct local *l)
+{
+	if (l->spare < 0 && (l->spare = fcntl(l->fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		return false;
+	close(l->spare);
+	int client = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (client >= 0)
+		close(client);
+	l->spare = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	log_warning("control.busy", "reason=\"no descriptors\"");
+	return client >= 0;
+}
+
 static void
 accept_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -363,9 +385,10 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (;;) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (client < 0)
+		if (client >= 0)
+			client_new(l, client);
+		else if ((errno != EMFILE && errno != ENFILE) || !turn_away(l))
 			return;
-		client_new(l, client);
 	}
 }
 
@@ -381,6 +404,7 @@ local_new(struct event_base *base, int fd, const struct local_callbacks *calls, 
 	TAILQ_INIT(&l->clients);
 	l->base = base;
 	l->fd = fd;
+	l->spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	l->calls = *calls;
 	l->arg = arg;
 	l->listener = event_new(base, fd, EV_READ | EV_PERSIST, accept_cb, l);
@@ -401,6 +425,8 @@ local_free(struct local *l)
 		client_free(c);
 	if (l->listener)
 		event_free(l->listener);
+	if (l->spare >= 0)
+		close(l->spare);
 	close(l->fd);
 	free(l);
 }

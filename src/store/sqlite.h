@@ -42,6 +42,7 @@ struct store {
 	int spool;               /* directory of large bodies */
 	when now;                /* moment of the batch */
 	bool in_batch, in_operation;
+	bool undone; /* nothing of a failed batch is left, here and in the database */
 	enum fault broken;       /* why the batch can only be rolled back */
 	enum fault why;          /* why the last statement failed */
 	struct body_files made;  /* by this batch */

@@ -163,37 +163,43 @@ store_open(const struct store_options *options)
 	s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	s->digest = EVP_MD_CTX_new();
 	if (s->directory && s->sha256 && s->digest && db_spool_open(s) && database_open(s) &&
-	    migrate(s) && counters_load(s) && db_journal_start(s) && db_spool_drop_unreferenced(s))
+	    migrate(s) && counters_load(s) && db_journal_start(s) && db_spool_drop_unreferenced(s)) {
+		s->undone = true;
 		return s;
+	}
 	log_error("store.open", "directory=\"%s\" reason=\"%s\"", options->directory,
 	    s->db ? sqlite3_errmsg(s->db) : "cannot be used");
 	store_close(s);
 	return NULL;
 }
 
+/* False when memory or disk do not even suffice for that: then the next batch begins with it. */
+static bool
+rollback(struct store *s)
+{
+	s->undone = true;
+	if (!sqlite3_get_autocommit(s->db)) {
+		struct query q = sql(s, SQL_ROLLBACK);
+		s->undone = query_run(&q);
+	}
+	db_files_undo(s, 0, 0);
+	s->undone = s->undone && counters_load(s);
+	return s->undone;
+}
+
 static enum fault
 begin(struct store *s, when now)
 {
-	struct query q = sql(s, SQL_BEGIN);
-
 	s->now = now;
 	s->broken = FAULT_NONE;
 	s->why = FAULT_NONE;
+	if (!s->undone && !rollback(s))
+		return s->why ? s->why : FAULT_STORE_FAILED;
+	struct query q = sql(s, SQL_BEGIN);
 	if (!query_run(&q))
 		return s->why;
 	s->in_batch = true;
 	return FAULT_NONE;
-}
-
-static void
-rollback(struct store *s)
-{
-	if (!sqlite3_get_autocommit(s->db)) {
-		struct query q = sql(s, SQL_ROLLBACK);
-		query_run(&q);
-	}
-	db_files_undo(s, 0, 0);
-	counters_load(s);
 }
 
 static enum fault

@@ -98,7 +98,7 @@ bad_details_are_named(void **state)
 		enum fault fault;
 		const char *detail;
 	} cases[] = {
-	    {"", FAULT_FIELD_VALUE, "details"},
+	    {"", FAULT_INTERNAL, "no memory"}, /* what no memory looks like, too */
 	    {"[]", FAULT_FIELD_VALUE, "details"},
 	    {"{\"about\":5}", FAULT_FIELD_VALUE, "about"},
 	    {"{\"number\":\"1\"}", FAULT_FIELD_MISSING, "date"},
