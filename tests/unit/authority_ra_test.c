@@ -700,6 +700,53 @@ hostile_http_is_refused(void **state)
 	assert_int_equal(w->body.len, 5);
 }
 
+/* ra may be taken over: what it can have signed is the protection of an authority's answer, nothing that
+ * certifies, revokes or asks. */
+static void
+only_cmp_answers_are_protected(void **state)
+{
+	struct world *w = *state;
+	uint8_t out[1024], *der = NULL;
+	EVP_PKEY *key = fresh_key();
+
+	X509 *x = enrol(w, key);
+	/* the last answer, pkiConf, as it was protected: header and body without what follows */
+	struct cmp_envelope e;
+	assert_true(cmp_envelope_read(w->body.data, w->body.len, &e));
+	assert_int_equal(e.body, CMP_PKICONF);
+	cmp_envelope_free(&e);
+	const uint8_t *at = w->body.data;
+	long len;
+	int tag, class;
+	assert_false(ASN1_get_object(&at, &len, &tag, &class, (long)w->body.len) & 0x80);
+	const uint8_t *header = at, *end;
+	for (int i = 0; i < 2; i++) {
+		assert_false(ASN1_get_object(&at, &len, &tag, &class, (long)(w->body.data + w->body.len - at)) & 0x80);
+		at += len;
+	}
+	end = at;
+	struct buf part = {0};
+	uint8_t head[8], *p = head;
+	ASN1_put_object(&p, 1, (int)(end - header), V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+	buf_add(&part, head, (size_t)(p - head));
+	buf_add(&part, header, (size_t)(end - header));
+	assert_true(ca_work_protect(&w->ca, part.data, part.len, out) > 0);
+	/* the whole message has a form of its own */
+	assert_int_equal(ca_work_protect(&w->ca, w->body.data, w->body.len, out), 0);
+	/* a body that clients send */
+	part.data[part.len - 4] = 0xa0; /* pkiConf [19] becomes ir [0] */
+	assert_int_equal(ca_work_protect(&w->ca, part.data, part.len, out), 0);
+	/* what a CA signs */
+	int n = i2d_re_X509_tbs(x, &der);
+	assert_true(n > 0);
+	assert_int_equal(ca_work_protect(&w->ca, der, (size_t)n, out), 0);
+	OPENSSL_free(der);
+	assert_int_equal(ca_work_protect(&w->ca, (const uint8_t *)"", 0, out), 0);
+	buf_free(&part);
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
 int
 main(void)
 {
@@ -714,6 +761,7 @@ main(void)
 		cmocka_unit_test(transactions_outlive_a_new_start),
 		cmocka_unit_test(uploads_and_foreign_certificates),
 		cmocka_unit_test(hostile_http_is_refused),
+		cmocka_unit_test(only_cmp_answers_are_protected),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
