@@ -117,7 +117,7 @@ $(VAULT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/vault/*.c))
 
 # Two programs have roles of the same names: what includes the authority's headers links its roles, all
 # else the node's. The library packs its messages with the roles' wire.c: hence the group.
-AUTHORITY_USERS := $(shell grep -lE '"(authority/|web_fixture)' tests/unit/*.c tests/fuzz/*.c)
+AUTHORITY_USERS := $(shell grep -lE '"(authority[_/]|web_fixture)' tests/unit/*.c tests/fuzz/*.c)
 role_archive = $(BUILD)/lib$(if $(filter $(1:$(BUILD)/%=%.c),$(AUTHORITY_USERS)),authority,roles).a
 link_group = $(CC) $(LDFLAGS) $(1) -o $@ -Wl,--start-group $(filter-out %libauthority.a \
 	%libroles.a,$^) $(call role_archive,$@) -Wl,--end-group $(LDLIBS)
