@@ -9,8 +9,8 @@
 #include "lib/conf.h"
 #include "lib/when.h"
 
-#define CONF_FILE  "/etc/obmen/obmen.conf"
-#define USER_OWNER "obmen-signer"
+#define CONF_FILE   "/etc/obmen/obmen.conf"
+#define USER_PREFIX "obmen"
 
 /* -- where keys and certificates are */
 
@@ -85,7 +85,7 @@ read_options(struct enrol *e, struct command *c, struct conf **conf)
 	override(&e->ca_path, c, "ca");
 	override(&e->message_path, c, "message");
 	override(&e->answer_path, c, "answer");
-	e->owner = USER_OWNER;
+	e->user_prefix = *conf ? (*conf)->user_prefix : USER_PREFIX;
 	e->wait = (long)json_integer_value(wait);
 	if (!e->key_path || !e->certificate_path)
 		return missing(e, "--key, --cert");

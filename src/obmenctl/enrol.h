@@ -24,7 +24,7 @@ struct enrol {
 	struct buf secret;
 	const char *key_path, *certificate_path; /* of what is asked for */
 	const char *ca_path;    /* read when it is there, else written; may be NULL */
-	const char *owner;      /* user who reads the key; NULL: nobody else */
+	const char *user_prefix; /* of the node: whose signer will read the key; "": nobody else */
 	const char *message_path; /* our message goes there instead of to a server; or comes from there */
 	const char *answer_path;
 	long wait;              /* seconds to wait for a decision */
@@ -37,7 +37,7 @@ struct enrol {
 
 /* -- enrol_key.c */
 
-/* Reads the key, or makes one (RSA 2048, mode 0600, given to owner) when there is none and make is set.
+/* Reads the key, or makes one (RSA 2048, mode 0600, given to signer) when there is none and make is set.
  * NULL: said already. */
 EVP_PKEY *enrol_key(struct enrol *, const char *path, bool make);
 /* NULL: said already. */

@@ -32,11 +32,19 @@ no_password(char *buf, int size, int rwflag, void *arg)
 	return -1;
 }
 
-/* Only who owns the file reads it; that is signer's user when we may give it away. */
+/* Only who owns the file reads it; that is signer's user when we may give it away: the same that the
+ * node makes of user-prefix. */
 static bool
 give_to_owner(const struct enrol *e, int fd)
 {
-	const struct passwd *user = e->owner && geteuid() == 0 ? getpwnam(e->owner) : NULL;
+	const struct passwd *user = NULL;
+	char name[128];
+
+	if (geteuid() == 0 && *e->user_prefix) {
+		snprintf(name, sizeof name, "%s-signer", e->user_prefix);
+		user = getpwnam(name);
+		user = user ? user : getpwnam(e->user_prefix);
+	}
 
 	return !user || fchown(fd, user->pw_uid, user->pw_gid) == 0;
 }
