@@ -7,19 +7,11 @@
  *	clock_node -c FILE
  */
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "process/parent.h"
-#include "obmend/role.h"
+#include "wrapped_node.h"
 
 /* Global because the C library's functions have no argument for it. */
 static struct {
@@ -68,47 +60,15 @@ gettimeofday(struct timeval *restrict out, void *restrict zone)
 	return 0;
 }
 
-static void
-map_clock(const char *state_directory)
-{
-	char path[PATH_MAX + 8];
-
-	snprintf(path, sizeof path, "%s.clock", state_directory);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	void *page = mmap(NULL, sizeof *fake.seconds, PROT_READ, MAP_SHARED, fd, 0);
-	if (page != MAP_FAILED)
-		fake.seconds = page;
-	close(fd);
-}
-
 static bool
 open_by_the_clock(struct self *self)
 {
-	map_clock(self_conf(self)->state_directory);
+	fake.seconds = map_orders(self, ".clock", sizeof *fake.seconds);
 	return !fake.open || fake.open(self);
-}
-
-static int
-run_role(const char *name, unsigned index)
-{
-	unsigned id = program_role_by_name(&obmend, name);
-
-	if (id >= obmend.role_count || !obmend.roles[id])
-		return 2;
-	struct role role = *obmend.roles[id];
-	fake.open = role.open;
-	role.open = open_by_the_clock;
-	return role_run(&obmend, &role, index);
 }
 
 int
 main(int argc, char **argv)
 {
-	if (argc == 5 && strcmp(argv[1], "--role") == 0)
-		return run_role(argv[2], (unsigned)strtoul(argv[4], NULL, 10));
-	if (argc == 3 && strcmp(argv[1], "-c") == 0)
-		return parent_run(&obmend, argv[2]);
-	return 2;
+	return wrapped_main(argc, argv, open_by_the_clock, &fake.open);
 }

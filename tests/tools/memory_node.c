@@ -7,17 +7,9 @@
  *	memory_node -c FILE
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "obmend/role.h"
-#include "process/parent.h"
+#include "wrapped_node.h"
 
 /* The C library's own, under the names that it keeps for such as us. */
 void *__libc_malloc(size_t);
@@ -67,21 +59,6 @@ realloc(void *old, size_t size)
 	return size > 0 && fails() ? NULL : __libc_realloc(old, size);
 }
 
-static void
-map_order(const char *state_directory)
-{
-	char path[PATH_MAX + 8];
-
-	snprintf(path, sizeof path, "%s.memory", state_directory);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	void *page = mmap(NULL, sizeof *test.order, PROT_READ, MAP_SHARED, fd, 0);
-	if (page != MAP_FAILED)
-		test.order = page;
-	close(fd);
-}
-
 static bool
 open_in_want(struct self *self)
 {
@@ -90,29 +67,12 @@ open_in_want(struct self *self)
 	/* What cannot start is another matter: parent tries again. */
 	test.role = self->role;
 	test.random = (uint32_t)getpid();
-	map_order(self_conf(self)->state_directory);
+	test.order = map_orders(self, ".memory", sizeof *test.order);
 	return ok;
-}
-
-static int
-run_role(const char *name, unsigned index)
-{
-	unsigned id = program_role_by_name(&obmend, name);
-
-	if (id >= obmend.role_count || !obmend.roles[id])
-		return 2;
-	struct role role = *obmend.roles[id];
-	test.open = role.open;
-	role.open = open_in_want;
-	return role_run(&obmend, &role, index);
 }
 
 int
 main(int argc, char **argv)
 {
-	if (argc == 5 && strcmp(argv[1], "--role") == 0)
-		return run_role(argv[2], (unsigned)strtoul(argv[4], NULL, 10));
-	if (argc == 3 && strcmp(argv[1], "-c") == 0)
-		return parent_run(&obmend, argv[2]);
-	return 2;
+	return wrapped_main(argc, argv, open_in_want, &test.open);
 }
