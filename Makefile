@@ -48,7 +48,7 @@ LDLIBS  = -lhttp_parser -levent_openssl -levent_extra -levent_core -lxml2 -lsqli
 # Everything below src/ but the programs goes into one archive: a program takes what it uses.
 # The vault is the appliance's own: it needs libraries that nobody else does, and is built when asked for.
 PROGRAMS = $(filter-out vault authority authorityctl,$(patsubst src/%/main.c,%,$(wildcard src/*/main.c))) \
-	   obmen-authorityd
+	   obmen-authorityd obmen-authority
 VAULT    = $(BUILD)/vault
 LIB_DIRS = lib message soap register store process
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))
@@ -99,6 +99,11 @@ $(BUILD)/obmenctl: $(OBMENCTL_SRC:%.c=$(BUILD)/%.o) $(LIB)
 
 $(BUILD)/obmen-authorityd: $(BUILD)/src/authority/main.o $(AUTHORITY_OBJ) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
+
+# The same command line as obmenctl's, with verbs of its own.
+$(BUILD)/obmen-authority: $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/authorityctl/*.c)) \
+		$(BUILD)/src/obmenctl/main.o $(BUILD)/libctl.a $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The box's updater, and the program that fetches for it.
 $(BUILD)/update: $(BUILD)/src/update/main.o $(BUILD)/libupdate.a $(LIB)
@@ -236,17 +241,22 @@ manuals: all
 	@mkdir -p $(BUILD)/gen $(MAN_DIR)
 	@for l in en bg; do $(BUILD)/obmend --manual=$$l >$(BUILD)/gen/OPTIONS.$$l && \
 		$(BUILD)/obmenctl --manual=$$l >$(BUILD)/gen/VERBS.$$l && \
-		$(BUILD)/obmenctl --codes=$$l >$(BUILD)/gen/CODES.$$l || exit 1; done
+		$(BUILD)/obmenctl --codes=$$l >$(BUILD)/gen/CODES.$$l && \
+		$(BUILD)/obmen-authorityd --manual=$$l >$(BUILD)/gen/AUTHORITY_OPTIONS.$$l && \
+		$(BUILD)/obmen-authority --manual=$$l >$(BUILD)/gen/AUTHORITY_VERBS.$$l || exit 1; done
 	@for page in $(MANPAGES); do l=en; dir=$(MAN_DIR)/man$${page##*.}; name=$${page##*/}; \
 		case $$name in *.bg.?) l=bg; dir=$(MAN_DIR)/bg/man$${page##*.}; \
 			name=$${name%.bg.?}.$${page##*.} ;; esac; \
-		mkdir -p $$dir && sed -e "/^@OPTIONS@/{r $(BUILD)/gen/OPTIONS.$$l" -e "d;}" \
-			-e "/^@VERBS@/{r $(BUILD)/gen/VERBS.$$l" -e "d;}" \
-			-e "/^@CODES@/{r $(BUILD)/gen/CODES.$$l" -e "d;}" $$page >$$dir/$$name || exit 1; done
+		mkdir -p $$dir && for table in OPTIONS VERBS CODES AUTHORITY_OPTIONS AUTHORITY_VERBS; do \
+			echo "/^@$$table@/{r $(BUILD)/gen/$$table.$$l"; echo "d;}"; done \
+			>$(BUILD)/gen/tables.sed && \
+			sed -f $(BUILD)/gen/tables.sed $$page >$$dir/$$name || exit 1; done
 
 install: all manuals
 	install -D -m 755 $(BUILD)/obmend $(DESTDIR)$(PREFIX)/sbin/obmend
 	install -D -m 755 $(BUILD)/obmenctl $(DESTDIR)$(PREFIX)/bin/obmenctl
+	install -D -m 755 $(BUILD)/obmen-authorityd $(DESTDIR)$(PREFIX)/sbin/obmen-authorityd
+	install -D -m 755 $(BUILD)/obmen-authority $(DESTDIR)$(PREFIX)/bin/obmen-authority
 	for page in $$(cd $(MAN_DIR) && find . -type f); do install -D -m 644 $(MAN_DIR)/$$page \
 		$(DESTDIR)$(PREFIX)/share/man/$$page || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
@@ -256,6 +266,9 @@ install: all manuals
 	$(BUILD)/obmenctl completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_obmenctl
 	$(BUILD)/obmend --sample >$(BUILD)/obmen.conf.sample
 	install -D -m 644 $(BUILD)/obmen.conf.sample $(DESTDIR)$(SYSCONFDIR)/obmen/obmen.conf.sample
+	$(BUILD)/obmen-authorityd --sample >$(BUILD)/obmen-authority.conf.sample
+	install -D -m 644 $(BUILD)/obmen-authority.conf.sample \
+		$(DESTDIR)$(SYSCONFDIR)/obmen-authority/obmen-authority.conf.sample
 
 include firmware/image.mk
 

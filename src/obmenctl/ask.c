@@ -126,7 +126,7 @@ ask(struct ctl *ctl, const json_t *request, const int *fds, unsigned nfds, int *
 	int s = connect_to(ctl->socket);
 	if (s < 0) {
 		snprintf(detail, sizeof detail, "%s: %s", ctl->socket, strerror(errno));
-		print_fault(ctl, FAULT_CONTROL_DOWN, detail);
+		print_fault(ctl, cli.down, detail);
 		return NULL;
 	}
 	json_t *answer = exchange(s, request, fds, nfds, fd);
@@ -134,7 +134,7 @@ ask(struct ctl *ctl, const json_t *request, const int *fds, unsigned nfds, int *
 	if (json_is_object(answer))
 		return answer;
 	json_decref(answer);
-	print_fault(ctl, FAULT_CONTROL_DOWN, ctl->socket);
+	print_fault(ctl, cli.down, ctl->socket);
 	return NULL;
 }
 

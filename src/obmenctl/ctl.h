@@ -13,7 +13,6 @@
 
 #include "lib/catalogue.h"
 
-#define CTL_SOCKET "/run/obmen/control"
 #define CTL_FDS_MAX 30
 
 enum exit_status { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, EXIT_UNREACHABLE };
@@ -74,6 +73,15 @@ struct verb_row {
 	const char *examples[2]; /* lines */
 };
 
+/* What a program is called and whom it asks: obmenctl the node, obmen-authority the authority. Each
+ * program defines these four. */
+struct cli {
+	const char *name;
+	const char *socket;
+	const char *silent[2];    /* who does not answer, for the list of exit statuses */
+	enum fault down;          /* the same as a refusal */
+};
+extern const struct cli cli;
 extern const struct verb_row verb_rows[];
 extern const size_t verb_row_count;
 extern const struct option_row global_options[];

@@ -99,11 +99,10 @@ help_all(struct ctl *ctl, FILE *f)
 	}
 	fprintf(f, "\n%s\n", say(ctl, "Навсякъде:", "Everywhere:"));
 	write_options(ctl, f, global_options);
-	fprintf(f, "\n%s\n",
-	    say(ctl, "Изход: 0 направено, 1 отказано или неуспешно, 2 грешна употреба,\n"
-	             "       3 възелът не отговаря.",
-	        "Exit status: 0 done, 1 refused or failed, 2 wrong use,\n"
-	        "             3 the node does not answer."));
+	fprintf(f, SAY(ctl, "\nИзход: 0 направено, 1 отказано или неуспешно, 2 грешна употреба,\n"
+	                    "       3 %s не отговаря.\n",
+	               "\nExit status: 0 done, 1 refused or failed, 2 wrong use,\n"
+	               "             3 %s does not answer.\n"), cli.silent[ctl->language]);
 }
 
 static void
@@ -111,7 +110,7 @@ write_synopsis(const struct ctl *ctl, const struct verb_row *v, FILE *f)
 {
 	enum language l = ctl->language;
 
-	fprintf(f, "  obmenctl %s%s%s", v->words[0], v->words[1] ? " " : "",
+	fprintf(f, "  %s %s%s%s", cli.name, v->words[0], v->words[1] ? " " : "",
 		v->words[1] ? v->words[1] : "");
 	for (const struct positional_row *p = v->positionals; p->key; p++)
 		fprintf(f, " %s%s%s%s", p->required ? "" : "[", p->metavar[l],

@@ -1,4 +1,4 @@
-/* obmenctl(1): what people and scripts say to the node. */
+/* obmenctl(1), obmen-authority(1): what people and scripts say to the node, or to the authority. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -78,13 +78,13 @@ int
 main(int argc, char **argv)
 {
 	const char *no_color = getenv("NO_COLOR");
-	struct ctl ctl = {.language = environment_language(), .socket = CTL_SOCKET,
+	struct ctl ctl = {.language = environment_language(), .socket = cli.socket,
 	    .width = output_width(), .out = stdout, .err = stderr,
 	    .bold = isatty(STDOUT_FILENO) && !(no_color && *no_color)};
 	struct command c;
 	enum exit_status status = EXIT_USAGE;
 
-	log_init("obmenctl", -1, LOG_WARNING);
+	log_init(cli.name, -1, LOG_WARNING);
 	if (argc == 2 && write_manual(argv[1]))
 		return EXIT_DONE;
 	if (argc < 2) {

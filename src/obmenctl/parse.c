@@ -25,11 +25,11 @@ complain(struct parsing *p, const char *fmt, ...)
 	const struct verb_row *v = p->command->verb;
 	va_list ap;
 
-	fputs("obmenctl: ", p->ctl->err);
+	fprintf(p->ctl->err, "%s: ", cli.name);
 	va_start(ap, fmt);
 	vfprintf(p->ctl->err, fmt, ap);
 	va_end(ap);
-	fprintf(p->ctl->err, "\n%s obmenctl help%s%s%s%s\n", say(p->ctl, "Вижте", "See"),
+	fprintf(p->ctl->err, "\n%s %s help%s%s%s%s\n", say(p->ctl, "Вижте", "See"), cli.name,
 	    v ? " " : "", v ? v->words[0] : "", v && v->words[1] ? " " : "",
 	    v && v->words[1] ? v->words[1] : "");
 	return false;

@@ -9,6 +9,8 @@
 #define END {.name = NULL}
 #define END_POSITIONAL {.key = NULL}
 
+const struct cli cli = {"obmenctl", "/run/obmen/control", {"възелът", "the node"}, FAULT_CONTROL_DOWN};
+
 const struct option_row global_options[] = {
     {"socket", "socket", PLACE_LOCAL, OPTION_TEXT, NULL, {"ПЪТ", "PATH"},
         {"команден сокет на възела (-s)", "the node's control socket (-s)"}, false},

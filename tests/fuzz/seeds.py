@@ -53,6 +53,18 @@ def register_seeds(people):
     return [b"".join(made) for made in all_made]
 
 
+def call_seeds():
+    """What the authority's register is asked (tests/fuzz/call.c)."""
+    envelope = ('<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/" xmlns:u="uri:egovmsg">'
+                "<E:Header/><E:Body>%s</E:Body></E:Envelope>")
+    arguments = {"GetNewRecords": "2024-03-01T00:00:00+02:00", "GetByEntityIdentifier": "990000017",
+                 "GetByGuid": "{0b0e7a52-1111-4222-8333-9a9a9a9a9a01}",
+                 "GetByCertificateSN": "0A1B2C3D4E5F6071"}
+    calls = [f"<u:{name}><p>{arguments[name]}</p></u:{name}>" if name in arguments else f"<u:{name}/>"
+             for name in answers.OPERATIONS]
+    return [(envelope % call).encode() for call in calls + ["", "<u:Drop/>", "<u:GetByGuid/>"]]
+
+
 def web_seeds():
     """Pages and forms as a browser asks for them (tests/fuzz/web.c)."""
     own = "/participants/0b0e7a52-1111-4222-8333-9a9a9a9a9a01"
@@ -129,6 +141,7 @@ def make(folder, build=BUILD):
     write(folder / "register", register_seeds(people))
     write(folder / "web", web_seeds())
     write(folder / "enrolment", enrolment_seeds(folder / "enrolment-made"))
+    write(folder / "call", call_seeds())
     samples = [net.run(build / "obmend", f"--sample={language}").encode()
                for language in ("bg", "en")]
     lines = [line for line in samples[1].decode().splitlines()]
