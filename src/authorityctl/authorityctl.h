@@ -14,6 +14,8 @@ enum exit_status run_register_import(struct ctl *, struct command *);
 enum exit_status run_register_export(struct ctl *, struct command *);
 /* Sends a file (PKCS#10, certificate, CMP) in base64. */
 enum exit_status run_file(struct ctl *, struct command *);
+/* A message of a node that has no network: the answer goes to --output. */
+enum exit_status run_cmp(struct ctl *, struct command *);
 
 /* -- render.c: each prints the answer of its verb for people */
 

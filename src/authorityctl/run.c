@@ -8,6 +8,7 @@
 
 #include "authorityctl/authorityctl.h"
 #include "lib/buf.h"
+#include "message/base64.h"
 #include "process/wire.h"
 #include "soap/register.h"
 
@@ -98,6 +99,45 @@ run_file(struct ctl *ctl, struct command *c)
 	buf_free(&file);
 	buf_free(&text);
 	return ask_and_finish(ctl, c);
+}
+
+/* The answer to a CMP message is a file again: nothing but its bytes. */
+static bool
+write_answer(struct ctl *ctl, const char *path, const json_t *answer)
+{
+	const char *text = text_of(answer, "answer");
+	size_t len = strlen(text);
+	struct base64 decoder = {0};
+	uint8_t *der = malloc(base64_room(len));
+	size_t n = der ? base64_decode(&decoder, text, len, der) : 0;
+	FILE *out = n && base64_complete(&decoder) ? fopen(path, "we") : NULL;
+	bool ok = out && fwrite(der, 1, n, out) == n;
+
+	if (out && fclose(out) != 0)
+		ok = false;
+	if (!ok)
+		print_fault(ctl, FAULT_FILE_UNWRITABLE, path);
+	free(der);
+	return ok;
+}
+
+enum exit_status
+run_cmp(struct ctl *ctl, struct command *c)
+{
+	struct buf file = {0}, text = {0};
+	enum exit_status status = EXIT_REFUSED;
+
+	if (!read_file(ctl, command_local(c, "file"), &file))
+		return EXIT_REFUSED;
+	buf_add_base64(&text, file.data, file.len);
+	json_object_set_new(c->request, "message", json_string(buf_str(&text)));
+	buf_free(&file);
+	buf_free(&text);
+	json_t *answer = ask_command(ctl, c, NULL, 0, NULL, &status);
+	if (answer)
+		status = write_answer(ctl, command_local(c, "output"), answer) ? EXIT_DONE : EXIT_REFUSED;
+	json_decref(answer);
+	return status;
 }
 
 /* ---- the register as a whole ---- */

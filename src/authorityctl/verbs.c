@@ -84,6 +84,9 @@ static const struct option_row import_options[] = {
 static const struct option_row export_options[] = {
     {"output", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
         {"файл; ако липсва, стандартният изход", "file; standard output when missing"}, false}, END};
+static const struct option_row cmp_options[] = {
+    {"output", "output", PLACE_LOCAL, OPTION_TEXT, NULL, FILE_METAVAR,
+        {"файл за отговора", "file for the answer"}, true}, END};
 static const struct option_row log_options[] = {
     ASKED("guid", "guid", TEXT_METAVAR, "само за този участник", "of this participant only", false),
     PAGING, END};
@@ -191,6 +194,15 @@ const struct verb_row verb_rows[] = {
             "registers a certificate of an external CA"},
         {"obmen-authority certificate register {GUID} сертификат.pem",
             "obmen-authority certificate register {GUID} certificate.pem"}},
+    {{"certificate", "use"}, none, serial_positional, "certificate-use", NULL, render_done,
+        {"регистърът показва този сертификат на участника отсега",
+            "the register shows this certificate from now on"},
+        {"obmen-authority certificate use 0A1B2C3D4E5F6071",
+            "obmen-authority certificate use 0A1B2C3D4E5F6071"}},
+    {{"cmp", NULL}, cmp_options, file_positional, "cmp-file", run_cmp, NULL,
+        {"отговаря на съобщение по CMP, дошло като файл", "answers a CMP message that came as a file"},
+        {"obmen-authority cmp заявка.cmp --output отговор.cmp",
+            "obmen-authority cmp request.cmp --output answer.cmp"}},
     {{"reference", "create"}, reference_options, guid_positional, "reference-create", NULL,
         render_reference, {"номер и тайна за първа заявка по CMP; тайната се показва само сега",
             "reference and secret for a first request by CMP; the secret is shown only now"},
