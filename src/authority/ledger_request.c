@@ -75,8 +75,9 @@ verb_change_request(struct call *c)
 	char *asked = json_dumps(fields, JSON_COMPACT), *was = json_dumps(before, JSON_COMPACT);
 	bool ok = asked && was && db_run(l, "INSERT INTO request (guid, fields, before, reason, state, asked,"
 	    " asked_by) VALUES (?, ?, ?, ?, 'open', ?, ?)", "ssssis", guid, asked, was,
-	    arg_text(c, "reason"), c->now, c->actor.name) && history_add(c, "request", guid, before, fields);
+	    arg_text(c, "reason"), c->now, c->actor.name);
 	json_object_set_new(c->out, "id", json_integer(sqlite3_last_insert_rowid(l->db)));
+	ok = ok && history_add(c, "request", guid, before, fields);
 	free(asked);
 	free(was);
 	json_decref(before);
