@@ -106,6 +106,11 @@ write_slot(const struct updater *u, const struct bundle *b, const char **why)
 	if (!slot_esp_mount(true))
 		return FAULT_UPDATE_WRITE;
 	enum fault fault = slot_install(other_slot(u), b, why);
+	/* The loader prefers the newer version; one without tries it takes last, when the other has failed. */
+	if (!fault && strverscmp(b->release.version, u->running.version) <= 0 && !slot_mark(u->slot, "+0")) {
+		*why = "the running kernel file cannot be renamed";
+		fault = FAULT_UPDATE_WRITE;
+	}
 	slot_esp_unmount();
 	return fault;
 }
