@@ -158,7 +158,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS  := $(FUZZ_SRC:%.c=$(BUILD)/%)
 TIME     = 300
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libauthority.a $(BUILD)/libroles.a $(LIB)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libctl.a $(BUILD)/libauthority.a $(BUILD)/libroles.a \
+		$(LIB)
 	$(call link_group,-fsanitize=fuzzer)
 
 fuzzers: $(FUZZERS)

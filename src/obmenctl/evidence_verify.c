@@ -28,6 +28,7 @@ struct judging {
 	struct member *members;
 	size_t count, capacity;
 	json_t *problems;
+	bool lost;               /* a problem for which there was no memory */
 	json_t *signatures, *stamps;
 	unsigned entries, links;
 	const char *chain;       /* the text of chain.txt */
@@ -38,7 +39,12 @@ struct judging {
 static void
 problem(struct judging *j, const char *where, const char *why)
 {
-	json_array_append_new(j->problems, json_pack("{s:s, s:s}", "where", where, "why", why));
+	json_t *o = json_pack("{s:s, s:s}", "where", where, "why", why);
+
+	/* Names in the file are anybody's bytes: one that is no UTF-8 must not hide what is wrong. */
+	if (!o)
+		o = json_pack("{s:s, s:s}", "where", "?", "why", why);
+	j->lost |= json_array_append_new(j->problems, o) != 0;
 }
 
 static struct member *
@@ -117,7 +123,7 @@ judge_sums(struct judging *j)
 	char *rest = text;
 	for (char *line; (line = strsep(&rest, "\n")) && *line; lines++) {
 		struct member *m = strlen(line) > 66 ? find(j, line + 66) : NULL;
-		if (!m || strncmp(line, m->sha256, 64) != 0)
+		if (!m || strncmp(line, m->sha256, 64) != 0 || strncmp(line + 64, "  ", 2) != 0)
 			problem(j, m ? line + 66 : EVIDENCE_SUMS, "is not what " EVIDENCE_SUMS " says");
 	}
 	if (lines + 1 != j->count)
@@ -422,7 +428,7 @@ judge_file(struct judging *j, const char *file)
 	}
 	judge_all(j);
 	judge_seal(j, file);
-	bool holds = json_array_size(j->problems) == 0;
+	bool holds = json_array_size(j->problems) == 0 && !j->lost;
 	if (j->ctl->json) {
 		json_t *o = json_pack("{s:b, s:b, s:i, s:i, s:O, s:O, s:O}", "ok", 1, "valid", holds, "entries",
 		    (int)j->entries, "links", (int)j->links, "signatures", j->signatures, "stamps", j->stamps,

@@ -115,6 +115,21 @@ def enrolment_seeds(folder):
     return [mark + file.read_bytes() for mark, files in pieces for file in sorted(files)]
 
 
+def evidence_seeds(texts):
+    """Recipes for files of evidence (tests/fuzz/evidence.c): two entries about one document."""
+    entry = ("journal/entry-{0:020d}.txt\nobmen-entry 1\nat 2026-11-21T09:30:00.000000000Z\n"
+             "kind {1}\ndocument 1\n{2}")
+    body, answer = (f"messages/{1:020d}-{name}.xml" for name in ("body", "answer"))
+    pieces = ["README.txt\nread me", "document.json\n{}",
+              f"{body}\n" + peer.envelope(texts[0]).decode(),
+              f"{answer}\n" + peer.response(texts[3]).decode(),
+              entry.format(1, "received", f"body ${body}$\nanswer ${answer}$\n"),
+              entry.format(2, "state", "before 1\nstate registered\n"), "*chain", "*sums"]
+    refused = [pieces[0], entry.format(1, "refused", "fault S-121\n"), "*chain", "*sums"]
+    stamped = pieces[:-1] + [f"stamps/{2:020d}.tsr\nno token", "*sums"]
+    return ["\x1e".join(p).encode() for p in (pieces, refused, stamped)] + [b"\x1e" + bytes(1024)]
+
+
 def write(folder, pieces):
     folder.mkdir(parents=True, exist_ok=True)
     for number, piece in enumerate(pieces):
@@ -140,6 +155,7 @@ def make(folder, build=BUILD):
           + [peer.response(None), peer.response(b""), peer.fault()])
     write(folder / "register", register_seeds(people))
     write(folder / "web", web_seeds())
+    write(folder / "evidence", evidence_seeds(texts))
     write(folder / "enrolment", enrolment_seeds(folder / "enrolment-made"))
     write(folder / "call", call_seeds())
     samples = [net.run(build / "obmend", f"--sample={language}").encode()
