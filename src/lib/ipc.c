@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/ipc_frame.h"
 #include "lib/log.h"
 #include "lib/when.h"
 
@@ -18,14 +19,6 @@
 #define READS_PER_WAKE 8       /* datagrams: then other channels have their turn */
 #define RETRY_MS 10            /* when the kernel is short of memory or of descriptors in flight */
 
-/* Both ends are the same program on the same machine: native byte order. */
-struct frame_header {
-	uint32_t len;
-	uint16_t type;
-	uint16_t nfds;
-	uint64_t id;
-	uint64_t trace;
-};
 
 /* One datagram to be sent: frames one after the other, their descriptors in the same order. */
 struct batch {

@@ -11,15 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/ipc_frame.h"
 #include "obmend/wire.h"
-
-/* As src/lib/ipc.c has it. */
-struct frame_header {
-	uint32_t len;
-	uint16_t type;
-	uint16_t nfds;
-	uint64_t id;
-};
 
 static void
 save(const char *folder, const char *kind, unsigned n, const void *data, size_t len)
@@ -40,7 +33,7 @@ save(const char *folder, const char *kind, unsigned n, const void *data, size_t 
 static void
 save_frame(const char *folder, unsigned n, uint16_t type, const struct buf *payload)
 {
-	struct frame_header h = {(uint32_t)payload->len, type, 0, n};
+	struct frame_header h = {.len = (uint32_t)payload->len, .type = type, .id = n};
 	struct buf b = {.max = 1 << 20};
 
 	if (!buf_add(&b, &h, sizeof h) || !buf_add(&b, payload->data, payload->len))
