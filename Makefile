@@ -210,8 +210,9 @@ sandbox: packages
 # sanitizers only, which see more and are ten times faster.
 VALGRIND_TESTS = $(filter $(patsubst %,$(BUILD)/tests/unit/%_test,reader envelope verify \
 	register_reader conf ipc wire states store),$(UNIT))
-NETWORK_TESTS  = $(wildcard tests/network/*_test tests/authority/*_test) tests/install_test tests/fuzz_test tests/style_test \
+NETWORK_TESTS  = $(wildcard tests/network/*_test) tests/install_test tests/fuzz_test tests/style_test \
 	tests/events_test tests/vault_test
+AUTHORITY_TESTS = $(wildcard tests/authority/*_test)
 SAN_BUILD      = build/address-undefined
 
 check: web-modules image-packages
@@ -226,7 +227,8 @@ check: web-modules image-packages
 
 run-tests:
 	@rm -rf build/tests/logs
-	@tests/run -o build/tests/logs network: $(NETWORK_TESTS) unit: $(UNIT) \
+	@tests/run -o build/tests/logs network: $(NETWORK_TESTS) \
+		authority: $(AUTHORITY_TESTS) unit: $(UNIT) \
 		image: $(QUICK_IMAGE_TESTS) \
 		sanitized: $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) valgrind: $(VALGRIND_TESTS)
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+BUILD = ROOT / os.environ.get("BUILD", "build")
 GUID = "{0b0e7a52-1111-4222-8333-9a9a9a9a9a01}"
 NAME, EIK = "primer.obmen.local", "990000017"
 PATIENCE = 60  # seconds for what takes one
