@@ -1,9 +1,11 @@
 /* From the end of a call to what store or codec is told. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "message/utf8.h"
 #include "obmend/courier.h"
 
 static void
@@ -132,11 +134,29 @@ hand_to_codec(struct delivery *d, const struct http_result *r)
 	return false;
 }
 
+/* "HTTP 404: ..." with what a peer says to people, as far as it is a line of plain text. */
+static void
+describe_refusal(const struct http_result *r, char *out, size_t size)
+{
+	const char *text = (const char *)r->body;
+	bool bad = false;
+	size_t len = 0, head = (size_t)snprintf(out, size, "HTTP %d%s", r->status,
+				 r->body_len ? "" : " without a body");
+
+	if (strncasecmp(r->content_type, "text/plain", strlen("text/plain")) != 0)
+		return;
+	while (len < r->body_len && (uint8_t)text[len] >= ' ' && text[len] != 0x7f)
+		len++;
+	if (len == 0 || len + head + sizeof ": " > size || utf8_span(text, len, &bad) != len)
+		return;
+	snprintf(out + head, size - head, ": %.*s", (int)len, text);
+}
+
 void
 courier_outcome(struct delivery *d, const struct http_result *r)
 {
 	struct courier *c = d->self->state;
-	char detail[320];
+	char detail[640];
 
 	if (r->secured != WHEN_NONE) /* once for each connection */
 		link_certificate(d->link, r->peer_certificate, r->peer_certificate_len, r->ended);
@@ -156,8 +176,7 @@ courier_outcome(struct delivery *d, const struct http_result *r)
 		return;
 	}
 	if (r->stage == HTTP_ANSWERED)
-		snprintf(detail, sizeof detail, "HTTP %d%s", r->status,
-		    r->body_len ? "" : " without a body");
+		describe_refusal(r, detail, sizeof detail);
 	else
 		snprintf(detail, sizeof detail, "%s", r->detail);
 	undelivered(d, r, step_of(r), detail);

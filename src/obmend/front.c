@@ -185,10 +185,11 @@ limits(const struct conf *c)
 static void
 update_doors(struct front *f)
 {
-	bool ready = front_ready(f);
+	/* Under maintenance everybody is told so: front_request. */
+	bool open = front_ready(f) || (f->maintenance && f->store_up && !f->clock_wrong);
 
-	http_server_open(f->server, ready);
-	log_info("front.doors", "open=%s", ready ? "yes" : "no");
+	http_server_open(f->server, open);
+	log_info("front.doors", "open=%s", open ? "yes" : "no");
 }
 
 /* Every certificate would be refused as not yet valid, in the handshake or, where a session goes on,
@@ -250,7 +251,10 @@ on_maintenance(struct self *self, struct peer from, struct ipc_frame *frame)
 	if (!wire_unpack(frame, WIRE_MAINTENANCE, &m))
 		return;
 	f->store_up = true;
-	f->maintenance = m.in;
+	free(f->maintenance);
+	f->maintenance = m.in ? strdup(m.reason ? m.reason : "") : NULL;
+	if (m.in && !f->maintenance)
+		f->store_up = false; /* no memory: the doors stay shut */
 	update_doors(f);
 }
 
@@ -296,6 +300,7 @@ front_stop(struct self *self)
 			close(f->listening[i]);
 	}
 	free(f->listening);
+	free(f->maintenance);
 	front_tls_free(f);
 	free(f);
 	self->state = NULL;

@@ -122,7 +122,7 @@ unsigned front_tls_certificate(const struct front *, const struct http_conn *);
 enum front_result {
 	RESULT_ANSWERED, RESULT_FAULT, RESULT_WSDL, RESULT_METHOD, RESULT_TYPE, RESULT_ACTION,
 	RESULT_DROPPED,     /* closed without an answer: nothing was kept, or nobody knows */
-	RESULT_UNAVAILABLE, /* 503 */
+	RESULT_UNAVAILABLE, /* 503, or 404 with the reason of a maintenance */
 	RESULT_GONE,        /* the sender left before it was answered */
 	RESULT_COUNT
 };
@@ -139,7 +139,7 @@ struct front {
 	int *listening; /* descriptors by index of conf.listens; -1: given away */
 	bool store_up, clock_wrong;
 	struct event *clock_timer; /* every second: nothing tells when the clock is set */
-	bool maintenance; /* a person wants nothing to come in */
+	char *maintenance; /* why a person wants nothing to come in; NULL: it may */
 	struct codec_lane lanes[ROLE_INDEX_MAX];
 	struct front_jobs stages[JOB_STAGE_COUNT];
 	unsigned turn;    /* lane that is asked first, so that equally busy ones alternate */

@@ -50,6 +50,15 @@ front_unavailable(struct front *f, struct http_conn *c, enum fault fault, const 
 	soap_fault(c, 503, "Retry-After: 60\r\n", "Server", fault, detail);
 }
 
+/* 404, because it is the only answer that eDelivery tries again after (protocol.md section 6): a 503 is
+ * final for it. */
+static void
+under_maintenance(struct front *f, struct http_conn *c)
+{
+	refuse(f, c, RESULT_UNAVAILABLE, 404, "Retry-After: 900\r\n", FAULT_HTTP_MAINTENANCE,
+	    *f->maintenance ? f->maintenance : NULL);
+}
+
 static void
 describe_service(struct front *f, struct http_conn *c, const struct http_head *h)
 {
@@ -128,6 +137,8 @@ front_request(void *arg, struct http_conn *c, const struct http_head *h)
 		f->results[RESULT_ACTION]++;
 		soap_fault(c, 500, NULL, "Client", FAULT_SOAP_ACTION,
 		    http_head_find(h, "SOAPAction"));
+	} else if (f->maintenance) {
+		under_maintenance(f, c);
 	} else if (!front_ready(f)) {
 		f->results[RESULT_DROPPED]++;
 		http_drop(c);

@@ -58,7 +58,9 @@ maintenance_out(const struct store_role *r)
 void
 maintenance_tell(struct store_role *r)
 {
-	struct wire_maintenance m = {.in = is_on(r, "in")};
+	struct wire_maintenance m = {.in = is_on(r, "in"),
+	    .reason = json_string_value(json_object_get(
+		json_object_get(r->maintenance.state, "in"), "reason"))};
 	struct ipc *front = r->self->peers[ROLE_FRONT][0];
 
 	if (front)

@@ -24,7 +24,7 @@ LAYOUT(wire_status, BELOW(wire_status, status, STATUS_COUNT),
 
 LAYOUT(wire_spool, NUMBER(wire_spool, size));
 LAYOUT(wire_spool_reply, BELOW(wire_spool_reply, fault, FAULT_COUNT));
-LAYOUT(wire_maintenance, BOOL(wire_maintenance, in));
+LAYOUT(wire_maintenance, BOOL(wire_maintenance, in), STRING(wire_maintenance, reason));
 LAYOUT(wire_inbound, MOMENT(wire_inbound, received), STRING(wire_inbound, peer_address),
     BYTES(wire_inbound, tls_certificate), NUMBER(wire_inbound, certificate),
     STRUCT(wire_inbound, body, wire_body_layout));

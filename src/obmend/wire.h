@@ -77,7 +77,8 @@ struct wire_body {
 struct wire_spool { uint64_t size; };       /* 0 = unknown (chunked) */
 struct wire_spool_reply { uint64_t fault; };/* enum fault; FAULT_NONE: the descriptor is there */
 
-struct wire_maintenance { bool in; }; /* true: nothing comes in */
+/* in: nothing comes in; reason: what peers are told, in the operator's words. */
+struct wire_maintenance { bool in; const char *reason; };
 
 struct wire_inbound {
 	when received;
