@@ -38,7 +38,7 @@ certificate_has_the_profile(void **state)
 	save_certificate(f, "ca.pem", f->ca.certificate);
 	save_certificate(f, "node.pem", x);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-		assert_says(f, lines[i], "openssl x509 -in node.pem -noout -text");
+		assert_says(f, lines[i], "openssl x509 -in node.pem -noout -text -nameopt oneline");
 	assert_null(strstr(judged(f, "openssl x509 -in node.pem -noout -text"), "Alternative Name"));
 	assert_says(f, "node.pem: OK", "openssl verify -x509_strict -CAfile ca.pem -purpose sslserver "
 	                               "-verify_hostname " TEST_NAME " node.pem");
