@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include "store_fixture.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__has_feature)
+/* gcc knows __has_feature from 14 on, with or without the sanitizer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
 #define NO_ALLOCATOR 1
 #endif
 
@@ -154,7 +155,7 @@ main(void)
 #ifdef NO_ALLOCATOR
 	(void)fails;
 	(void)tests;
-	print_message("1..0 # SKIP the sanitizer has its own allocator\n");
+	print_message("ok 1 # SKIP the sanitizer has its own allocator\n");
 	return 0;
 #else
 	return cmocka_run_group_tests(tests, NULL, NULL);
