@@ -526,9 +526,9 @@ server_names(void **state)
 {
 	(void)state;
 	assert_contains(run("openssl s_client -connect 127.0.0.1:$P -CAfile $D/ca.pem -cert $D/c.pem "
-	                    "-key $D/c.key -servername " NAME_B " </dev/null"), "CN = " NAME_B);
+	                    "-key $D/c.key -nameopt oneline -servername " NAME_B " </dev/null"), "CN = " NAME_B);
 	assert_contains(run("openssl s_client -connect 127.0.0.1:$P -CAfile $D/ca.pem -cert $D/c.pem "
-	                    "-key $D/c.key -servername other.obmen.local </dev/null"), "CN = " NAME_A);
+	                    "-key $D/c.key -nameopt oneline -servername other.obmen.local </dev/null"), "CN = " NAME_A);
 	assert_contains(run("$CURL --resolve " NAME_B ":$P:127.0.0.1 -H Content-Type:text/xml -d x "
 	                    "https://" NAME_B ":$P/"), "own=1 ");
 }
